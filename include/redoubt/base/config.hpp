@@ -1,0 +1,116 @@
+// base: RedisServiceConfig, the whole configuration, and the target that its URL names.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <redoubt/base/clock.hpp>
+
+namespace redoubt {
+
+using namespace std::chrono_literals;
+
+/// When a node's breaker opens and closes. Defaults: the original's.
+struct CircuitBreakerConfig {
+    std::uint32_t failure_threshold = 5;  ///< consecutive failures that open it; 1..1'000'000
+    Duration recovery_timeout = 60s;      ///< OPEN to HALF_OPEN; above 0
+    std::uint32_t success_threshold = 3;  ///< successful probes in HALF_OPEN that close it; 1..1'000'000
+    std::uint32_t half_open_permits = 1;  ///< probes in flight at once in HALF_OPEN; 1..1'000
+};
+
+/// TLS, used with `rediss://`. Verification is on unless `verify` is false.
+struct TlsConfig {
+    bool verify = true;       ///< off only in `development`
+    std::string ca;           ///< PEM file of authorities; empty: the system's
+    std::string cert;         ///< PEM file of the client certificate; empty: none
+    std::string key;          ///< PEM file of its key; both or neither
+    std::string server_name;  ///< name to verify and to send as SNI; empty: the host of the URL
+};
+
+/// Bounds on one reply: past one of them the reply is an error and its wire is closed, before memory is
+/// taken for it.
+struct ReplyLimits {
+    std::size_t max_bulk_bytes = 512u << 20;   ///< one string; the server's own default limit
+    std::size_t max_reply_bytes = 1024u << 20; ///< one whole reply
+    std::size_t max_elements = 16u << 20;      ///< elements over all levels of one reply
+    std::uint32_t max_depth = 32;              ///< nesting
+};
+
+/// `production` needs a project id on every call, and a password for any host that is neither loopback
+/// nor a Unix socket. `development` allows the unprefixed pool `default` and `tls_verify=no`.
+enum class Environment : std::uint8_t { production, development };
+
+/// `automatic` asks for RESP3 and falls back to RESP2 only when the server does not know HELLO.
+enum class Protocol : std::uint8_t { automatic, resp2, resp3 };
+
+/// What a URL names. Holds secrets: never log one; `to_string` masks them.
+struct Target {
+    enum class Scheme : std::uint8_t { tcp, tls, unix_socket };
+    Scheme scheme = Scheme::tcp;
+    std::string host;       ///< name or address (no brackets); empty for a Unix socket
+    std::uint16_t port = 0;
+    std::string path;       ///< of the Unix socket
+    std::string user;       ///< empty: the server's `default`
+    std::string password;   ///< empty: none
+    std::uint32_t database = 0;
+
+    /// `host:port`, `[::1]:6379` or the path; without credentials.
+    std::string endpoint() const;
+    bool is_local() const;  ///< a Unix socket, `localhost`, 127.0.0.0/8 or ::1
+};
+
+/// All settings of a `RedisService`. Fields may be set by hand, by `from_env()` or by URL options
+/// (`redis://host/0?attempt_timeout=1.5&client_name=x`), which win over fields. Durations in the
+/// environment and in URLs are seconds as decimal numbers (`1.5`) or with a unit (`250ms`, `30s`, `5m`).
+struct RedisServiceConfig {
+    std::string url = "redis://localhost:5240";
+
+    std::size_t max_connections = 10;          ///< a project's pool capacity; at least 10 (REQ-001)
+    std::size_t min_idle_connections = 0;      ///< kept open a project; at most `max_connections`
+    std::size_t max_total_connections = 1000;  ///< over all projects
+    std::size_t max_waiting = 10'000;          ///< callers that may wait for a wire of one pool
+
+    Duration connection_timeout = 10s;  ///< one connect with TLS and handshake
+    Duration operation_timeout = 10s;   ///< a whole call: queueing, connecting, every attempt and pause
+    Duration attempt_timeout = 2s;      ///< one attempt, inside the above
+    std::uint32_t max_retries = 3;      ///< attempts after the first
+    Duration retry_delay = 1s;          ///< base of the exponential backoff with full jitter
+    Duration retry_delay_max = 10s;     ///< its cap
+    /// Retry `unknown` outcomes of writes for which twice is the same as once (`SET k v`, `DEL`). Off: even
+    /// those can undo what another client wrote in between.
+    bool retry_idempotent_writes = false;
+
+    std::size_t max_queued_commands = 1'000'000;  ///< a wire's commands that are not answered
+    std::size_t max_queued_bytes = 256u << 20;    ///< a wire's bytes that are not written
+    ReplyLimits reply_limits;
+
+    Duration health_check_interval = 30s;    ///< background monitor; 0 turns it off
+    double memory_warning_threshold = 0.8;   ///< fraction of the memory limit, in (0, 1]
+    double memory_critical_threshold = 0.9;  ///< above the warning, at most 1
+
+    CircuitBreakerConfig circuit_breaker;
+    TlsConfig tls;
+    Environment environment = Environment::production;
+    Protocol protocol = Protocol::automatic;
+    std::string client_name;     ///< CLIENT SETNAME; empty: `redoubt`
+    std::size_t io_threads = 1;  ///< of `RedisService(config)`; 1..64
+
+    /// Reads the variables of the README's table; what is absent keeps its default.
+    /// @throws RedisConfigurationException naming every bad variable, its value (secrets masked) and what
+    ///         is allowed.
+    static RedisServiceConfig from_env();
+    /// The same from any source, for tests: returns a variable's value, or nullopt when it is not set.
+    static RedisServiceConfig from_env(
+        const std::function<std::optional<std::string>(std::string_view name)>& lookup);
+
+    /// Applies the URL's options to the fields, checks every field, and returns what the URL names.
+    /// @throws RedisConfigurationException as above, for all bad fields at once.
+    Target resolve();
+};
+
+}  // namespace redoubt

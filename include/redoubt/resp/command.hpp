@@ -1,0 +1,136 @@
+// resp: a command as a value: typed views of its arguments, where its keys are, and how its reply is read.
+// It owns nothing and holds no encoded bytes; it is encoded with the prefix in place when it is sent.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <redoubt/resp/command_table.hpp>
+#include <redoubt/resp/key_prefix.hpp>
+#include <redoubt/resp/reply.hpp>
+
+namespace redoubt {
+
+/// A member of a sorted set with its score, as an argument.
+struct ScoreMemberView {
+    double score = 0;
+    std::string_view member;
+};
+
+using TextPair = std::pair<std::string_view, std::string_view>;
+
+/// One argument, or one run of them: a view of sixteen bytes. The views must live until the command is
+/// encoded, which every surface does before its call returns or, for async ones, before the operation object
+/// is made.
+class Argument {
+public:
+    enum class Kind : std::uint8_t {
+        text, key, glob,   // one string; a glob gets the escaped prefix in front
+        integer, real,
+        texts, keys,       // a run of strings
+        pairs, key_pairs,  // a run of field, value; of key, value
+        scores,            // a run of score, member
+    };
+
+    constexpr Argument() = default;
+    static constexpr Argument text(std::string_view value) { return {Kind::text, value.data(), value.size()}; }
+    static constexpr Argument key(std::string_view value) { return {Kind::key, value.data(), value.size()}; }
+    static constexpr Argument glob(std::string_view value) { return {Kind::glob, value.data(), value.size()}; }
+    static Argument integer(std::int64_t value) { return {Kind::integer, std::bit_cast<const void*>(value), 0}; }
+    static Argument real(double value) { return {Kind::real, std::bit_cast<const void*>(value), 0}; }
+    static Argument texts(std::span<const std::string_view> run) { return {Kind::texts, run.data(), run.size()}; }
+    static Argument keys(std::span<const std::string_view> run) { return {Kind::keys, run.data(), run.size()}; }
+    static Argument pairs(std::span<const TextPair> run) { return {Kind::pairs, run.data(), run.size()}; }
+    static Argument key_pairs(std::span<const TextPair> run) { return {Kind::key_pairs, run.data(), run.size()}; }
+    static Argument scores(std::span<const ScoreMemberView> run) { return {Kind::scores, run.data(), run.size()}; }
+
+    constexpr Kind kind() const noexcept { return static_cast<Kind>(kind_); }
+    /// How many arguments it stands for on the wire.
+    constexpr std::size_t count() const noexcept {
+        switch (kind()) {
+            case Kind::texts:
+            case Kind::keys: return size_;
+            case Kind::pairs:
+            case Kind::key_pairs:
+            case Kind::scores: return size_ * 2;
+            default: return 1;
+        }
+    }
+    std::string_view as_text() const noexcept { return {static_cast<const char*>(data_), size_}; }
+    std::int64_t as_integer() const noexcept { return std::bit_cast<std::int64_t>(data_); }
+    double as_real() const noexcept { return std::bit_cast<double>(data_); }
+    template <class T>
+    std::span<const T> as_run() const noexcept { return {static_cast<const T*>(data_), size_}; }
+
+private:
+    constexpr Argument(Kind kind, const void* data, std::size_t size)
+        : data_(data), size_(size & ((std::size_t{1} << 56) - 1)), kind_(static_cast<std::uint8_t>(kind)) {}
+    const void* data_ = nullptr;
+    std::size_t size_ : 56 = 0;
+    std::size_t kind_ : 8 = 0;
+};
+static_assert(sizeof(Argument) == 16);
+
+/// Everything of a command but the type of its reply.
+class CommandView {
+public:
+    static constexpr std::size_t max_arguments = 12;
+
+    explicit CommandView(const CommandSpec& spec) noexcept : spec_(&spec), retry_(spec.retry) {}
+
+    void add(Argument argument) noexcept { arguments_[count_++] = argument; }
+    /// A builder narrows or widens the table's category by its arguments.
+    void set_retry(RetryCategory category) noexcept { retry_ = category; }
+
+    const CommandSpec& spec() const noexcept { return *spec_; }
+    std::string_view name() const noexcept { return spec_->name; }
+    RetryCategory retry() const noexcept { return retry_; }
+    std::span<const Argument> arguments() const noexcept { return {arguments_, count_}; }
+
+private:
+    const CommandSpec* spec_;
+    std::uint8_t count_ = 0;
+    RetryCategory retry_;
+    Argument arguments_[max_arguments];
+};
+
+/// What a reader says of a reply: read, or what was expected instead.
+struct [[nodiscard]] ReadOutcome {
+    enum class Status : std::uint8_t { ok, mismatch, foreign_key };
+    Status status = Status::ok;
+    std::string_view expected;  ///< static text, such as `integer`
+    ReplyNode got;
+
+    explicit operator bool() const noexcept { return status == Status::ok; }
+    static ReadOutcome ok() noexcept { return {}; }
+    static ReadOutcome mismatch(std::string_view expected, ReplyNode got) noexcept {
+        return {Status::mismatch, expected, got};
+    }
+};
+
+/// A command whose reply is read as `Reply`. Made by the builders in namespace `cmd`. Trivially copyable.
+template <class Reply>
+class Command : public CommandView {
+public:
+    using reply_type = Reply;
+    /// Reads one reply that is not an error; strips the prefix from keys in it.
+    using Reader = ReadOutcome (*)(ReplyCursor&, const KeyPrefix&, Reply&);
+
+    Command(const CommandSpec& spec, Reader reader) noexcept : CommandView(spec), reader_(reader) {}
+    Reader reader() const noexcept { return reader_; }
+
+private:
+    Reader reader_;
+};
+
+/// An upper bound of what `encode` writes.
+std::size_t encoded_bound(const CommandView& command, const KeyPrefix& prefix) noexcept;
+/// Writes the command as a RESP array of bulk strings, keys with the prefix in front, and returns the end.
+/// `out` must have room for `encoded_bound`.
+char* encode(const CommandView& command, const KeyPrefix& prefix, char* out) noexcept;
+
+}  // namespace redoubt

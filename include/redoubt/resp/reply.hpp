@@ -1,0 +1,65 @@
+// resp: a reply as the server sent it. A cursor walks one complete frame in place, without copying.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace redoubt {
+
+/// The first byte of each element on the wire (RESP2 and RESP3).
+enum class RespType : char {
+    simple = '+',
+    error = '-',
+    integer = ':',
+    bulk = '$',
+    array = '*',
+    null = '_',
+    boolean = '#',
+    real = ',',
+    big_number = '(',
+    bulk_error = '!',
+    verbatim = '=',
+    map = '%',
+    set = '~',
+    attribute = '|',
+    push = '>',
+};
+
+/// `array`, `bulk string`: for messages.
+std::string_view to_string(RespType type) noexcept;
+
+/// One element of a reply. RESP2's null bulk and null array come as `null`.
+struct ReplyNode {
+    RespType type = RespType::null;
+    std::string_view text;     ///< strings, errors, numbers as sent; verbatim without its `txt:`
+    std::int64_t integer = 0;  ///< value of an integer or boolean; count of an aggregate (a map: its pairs)
+
+    bool is_null() const noexcept { return type == RespType::null; }
+    bool is_error() const noexcept { return type == RespType::error || type == RespType::bulk_error; }
+    bool is_string() const noexcept {
+        return type == RespType::bulk || type == RespType::simple || type == RespType::verbatim;
+    }
+    /// How many elements follow for this one: a map's count is doubled, a scalar's is 0.
+    std::int64_t children() const noexcept;
+};
+
+/// Walks one frame that the scanner found complete; attributes are skipped. Undefined on bytes that the
+/// scanner did not accept. Views point into the frame.
+class ReplyCursor {
+public:
+    explicit ReplyCursor(std::string_view frame) noexcept : at_(frame.data()), end_(frame.data() + frame.size()) {}
+
+    /// The next element, depth first. Past the end: a null node.
+    ReplyNode next() noexcept;
+    /// The next element without moving on.
+    ReplyNode peek() const noexcept;
+    /// Skips the next element with everything in it.
+    void skip() noexcept;
+    bool at_end() const noexcept { return at_ == end_; }
+
+private:
+    const char* at_;
+    const char* end_;
+};
+
+}  // namespace redoubt
