@@ -7,6 +7,8 @@
 #include <span>
 #include <string_view>
 
+#include <redoubt/base/retry_category.hpp>
+
 namespace redoubt {
 
 /// What a project's client may do with a command (shared/reference of the policy: ARCHITECTURE.md).
@@ -18,16 +20,6 @@ enum class Policy : std::uint8_t {
     typed_only,    ///< only through an object of its own (transaction, subscriber, script), never raw
     library_only,  ///< only Redoubt itself sends it
     refused,       ///< never; `reason` says why and what to use instead
-};
-
-/// Which outcomes may be tried again (policy room). Of the command without regard to its arguments; a
-/// builder refines it (`SET k v NX` is conditional).
-enum class RetryCategory : std::uint8_t {
-    read_only,     ///< changes nothing
-    idempotent,    ///< a write for which twice is the same as once
-    conditional,   ///< its effect depends on what is there: SET NX, SETNX, RENAMENX
-    accumulating,  ///< each time adds: INCR, LPUSH, XADD
-    never,         ///< scripts, and everything unknown
 };
 
 /// How keys in the reply are to be treated.
