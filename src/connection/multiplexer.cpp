@@ -1,0 +1,212 @@
+// connection: the multiplexer; see its header.
+#include "connection/multiplexer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace redoubt {
+namespace {
+
+constexpr std::size_t first_read = 1024;
+constexpr std::size_t largest_read = 64 * 1024;
+// Past this an empty buffer is given back, so that one large command or reply is not kept for ever.
+constexpr std::size_t keep_capacity = 256 * 1024;
+
+}  // namespace
+
+Multiplexer::Multiplexer(const ReplyLimits& reply_limits, const Limits& limits)
+    : limits_(limits), scanner_(reply_limits), read_size_(first_read) {}
+
+bool Multiplexer::submit(Operation& operation) {
+    if (in_flight() >= limits_.max_commands || pending_.size() >= limits_.max_pending_bytes) return false;
+    if (in_flight() == ring_.size()) grow_ring();
+
+    char* const begin = pending_.reserve(operation.encoded_bound());
+    char* const end = operation.encode(begin);
+    pending_.commit_to(end);
+
+    operation.ticket_ = tail_;
+    Entry& entry = at(tail_++);
+    entry.operation = &operation;
+    entry.size = static_cast<std::size_t>(end - begin);
+    entry.end = handed_ + pending_.size();
+    entry.replies_left = operation.replies();
+    earliest_ = std::min(earliest_, operation.attempt_deadline());
+    return true;
+}
+
+std::string_view Multiplexer::output() {
+    if (writing_.empty()) {
+        writing_.swap(pending_);
+        handed_ += writing_.size();
+    }
+    maybe_taken_ = handed_;
+    return writing_.view();
+}
+
+void Multiplexer::written(std::size_t bytes) noexcept {
+    taken_ += bytes;
+    maybe_taken_ = taken_;
+    writing_.consume(bytes);
+    if (writing_.empty() && writing_.capacity() > keep_capacity) writing_.release();
+}
+
+std::span<char> Multiplexer::read_space() {
+    const std::size_t missing = wanted_ > input_.size() ? wanted_ - input_.size() : 0;
+    char* at = input_.reserve(std::max(read_size_, missing));
+    return {at, input_.free_at_end()};
+}
+
+void Multiplexer::commit_read(std::size_t bytes) noexcept {
+    // A read that filled what was asked for says that the wire is busy: read more at once.
+    if (bytes >= read_size_ && read_size_ < largest_read) read_size_ *= 2;
+    input_.commit(bytes);
+    stalled_ = false;
+}
+
+Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
+    while (!stalled_ && !input_.empty()) {
+        if (max_replies == 0) return Progress::more;
+        const std::string_view bytes = input_.view();
+        switch (scanner_.scan(bytes)) {
+            case resp::ReplyScanner::Status::need_more:
+                wanted_ = scanner_.needed();
+                stalled_ = true;
+                return Progress::drained;
+            case resp::ReplyScanner::Status::error:
+                fault_ = scanner_.error();
+                return Progress::fault;
+            case resp::ReplyScanner::Status::complete: break;
+        }
+        const std::string_view frame = bytes.substr(0, scanner_.size());
+        wanted_ = 0;
+        if (scanner_.is_push()) {  // nobody subscribes on a shared wire, and a push answers no command
+            input_.consume(frame.size());
+            continue;
+        }
+        if (head_ == tail_ || at(head_).end - at(head_).size >= handed_) {
+            fault_ = "the server sent a reply that no command asked for";
+            return Progress::fault;
+        }
+        --max_replies;
+        Operation* const operation = at(head_).operation;
+        if (operation != nullptr) operation->on_reply(frame);
+        // The frame's bytes go before the completion, which may submit, and so may anything it resumes.
+        input_.consume(frame.size());
+        if (--at(head_).replies_left == 0) {
+            Operation* const done = at(head_).operation;
+            ++head_;
+            if (done != nullptr) done->on_complete();
+        }
+    }
+    if (input_.empty()) {
+        stalled_ = true;
+        if (head_ == tail_) earliest_ = TimePoint::max();
+        if (input_.capacity() > keep_capacity) input_.release();
+    }
+    return Progress::drained;
+}
+
+bool Multiplexer::is_unwritten(const Operation& operation) const noexcept {
+    const Entry& entry = at(operation.ticket_);
+    return entry.end - entry.size >= handed_;
+}
+
+Multiplexer::Cancelled Multiplexer::cancel(Operation& operation) {
+    const std::uint64_t ticket = operation.ticket_;
+    if (is_unwritten(operation)) {
+        remove_unwritten(ticket);
+        return Cancelled::unwritten;
+    }
+    at(ticket).operation = nullptr;
+    return Cancelled::tombstone;
+}
+
+// Cuts its bytes out of the pending output and closes the gap in the queue.
+void Multiplexer::remove_unwritten(std::uint64_t ticket) {
+    const Entry entry = at(ticket);
+    pending_.cut(static_cast<std::size_t>(entry.end - entry.size - handed_), entry.size);
+    for (std::uint64_t next = ticket + 1; next != tail_; ++next) {
+        Entry moved = at(next);
+        moved.end -= entry.size;
+        if (moved.operation != nullptr) moved.operation->ticket_ = next - 1;
+        at(next - 1) = moved;
+    }
+    --tail_;
+}
+
+std::size_t Multiplexer::expire(TimePoint now) {
+    if (now < earliest_) return 0;
+    // Collected first: a callback may submit, cancel, or complete others.
+    std::vector<Operation*> expired;
+    earliest_ = TimePoint::max();
+    for (std::uint64_t ticket = head_; ticket != tail_; ++ticket) {
+        Operation* const operation = at(ticket).operation;
+        if (operation == nullptr) continue;
+        if (operation->attempt_deadline() <= now) {
+            expired.push_back(operation);
+        } else {
+            earliest_ = std::min(earliest_, operation->attempt_deadline());
+        }
+    }
+    // Detached from the queue before the first callback, so that none of them is called twice.
+    std::vector<Cancelled> how;
+    how.reserve(expired.size());
+    // From the back, so that closing a gap does not move those that are still to go.
+    for (auto it = expired.rbegin(); it != expired.rend(); ++it) how.push_back(cancel(**it));
+    for (std::size_t i = 0; i != expired.size(); ++i) {
+        const bool sent = how[expired.size() - 1 - i] == Cancelled::tombstone;
+        expired[i]->on_failure(Error::of(ErrorKind::timeout, sent ? Certainty::unknown : Certainty::not_sent,
+                                         sent ? Stage::sent : Stage::queued,
+                                         sent ? "no answer in time" : "not written in time"));
+    }
+    return expired.size();
+}
+
+// A command of which the socket did not take the last byte was never whole at the server. Of several that were
+// sent as one piece the first may have been.
+Certainty Multiplexer::certainty_of(const Entry& entry) const noexcept {
+    const std::uint64_t must_exceed = entry.operation->replies() == 1 ? entry.end - 1 : entry.end - entry.size;
+    return maybe_taken_ > must_exceed ? Certainty::unknown : Certainty::not_sent;
+}
+
+void Multiplexer::fail_all(const Error& error) {
+    std::vector<std::pair<Operation*, Certainty>> failed;
+    failed.reserve(in_flight());
+    for (; head_ != tail_; ++head_) {
+        const Entry& entry = at(head_);
+        if (entry.operation != nullptr) failed.emplace_back(entry.operation, certainty_of(entry));
+    }
+    earliest_ = TimePoint::max();
+    for (auto [operation, certainty] : failed) {
+        Error its_own = error;
+        its_own.certainty = certainty;
+        its_own.stage = certainty == Certainty::not_sent ? Stage::queued : Stage::sent;
+        operation->on_failure(its_own);
+    }
+}
+
+void Multiplexer::release_memory() noexcept {
+    if (!idle()) return;
+    writing_.release();
+    pending_.release();
+    input_.release();
+    read_size_ = first_read;
+    std::vector<Entry>().swap(ring_);
+    head_ = tail_ = 0;
+}
+
+Operation* Multiplexer::oldest() const noexcept {
+    for (std::uint64_t ticket = head_; ticket != tail_; ++ticket) {
+        if (at(ticket).operation != nullptr) return at(ticket).operation;
+    }
+    return nullptr;
+}
+
+void Multiplexer::grow_ring() {
+    std::vector<Entry> bigger(ring_.empty() ? 8 : ring_.size() * 2);
+    for (std::uint64_t ticket = head_; ticket != tail_; ++ticket) bigger[ticket & (bigger.size() - 1)] = at(ticket);
+    ring_.swap(bigger);
+}
+
+}  // namespace redoubt

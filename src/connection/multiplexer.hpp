@@ -1,0 +1,121 @@
+// connection: the pure machine of one shared wire: bytes out, replies in, in order. No socket, no clock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <redoubt/base/config.hpp>
+#include <redoubt/connection/operation.hpp>
+
+#include "connection/byte_buffer.hpp"
+#include "resp/scanner.hpp"
+
+namespace redoubt {
+
+/// Operations are encoded into the pending output when they are submitted and answered in that order. The
+/// driver takes the pending output to its socket, tells how much the socket took, and brings what it read.
+///
+/// Not synchronised. Callbacks run inside `process`, `expire`, `cancel` and `fail_all`; they may submit and
+/// cancel, but must not destroy the machine. `read_space`/`commit_read` touch only the input buffer, so a driver
+/// may read while another thread submits, when `process` and the rest are under its lock.
+class Multiplexer {
+public:
+    struct Limits {
+        std::size_t max_commands = 1'000'000;       ///< submitted and unanswered, tombstones included
+        std::size_t max_pending_bytes = 256u << 20; ///< not handed to the socket
+    };
+
+    Multiplexer(const ReplyLimits& reply_limits, const Limits& limits);
+    Multiplexer(const Multiplexer&) = delete;
+    Multiplexer& operator=(const Multiplexer&) = delete;
+
+    // Output ------------------------------------------------------------------------------------------------
+    /// Encodes the operation behind all others. False when a queue is full: nothing was taken.
+    [[nodiscard]] bool submit(Operation& operation);
+    bool has_output() const noexcept { return !writing_.empty() || !pending_.empty(); }
+    /// What to write next: what the socket has not taken yet of the last hand-out, else all that is pending.
+    /// From here on these commands count as written.
+    std::string_view output();
+    /// The socket took this much of `output()`; 0 when it took none. Between the two calls any of it may have
+    /// been taken, and errors say so.
+    void written(std::size_t bytes) noexcept;
+
+    // Input -------------------------------------------------------------------------------------------------
+    /// Where to read to: at least one byte, more when more came at once lately or a large reply is under way.
+    std::span<char> read_space();
+    void commit_read(std::size_t bytes) noexcept;
+
+    enum class Progress : std::uint8_t {
+        drained,  ///< all that came is delivered
+        more,     ///< stopped after `max_replies`; call again
+        fault,    ///< the peer broke the protocol: see `fault()`; close the wire
+    };
+    /// Delivers replies, at most `max_replies`, so that a driver can write in between.
+    Progress process(std::size_t max_replies);
+    std::string_view fault() const noexcept { return fault_; }
+
+    // Giving up ---------------------------------------------------------------------------------------------
+    enum class Cancelled : std::uint8_t {
+        unwritten,  ///< it left the queue: `not_sent`
+        tombstone,  ///< it was written: its replies will be swallowed
+    };
+    /// Forgets the operation, which must be in the queue; calls nothing back.
+    Cancelled cancel(Operation& operation);
+    /// True while not a byte of it was handed to the socket.
+    bool is_unwritten(const Operation& operation) const noexcept;
+
+    /// No operation's time ends before this; max() when none is waiting.
+    TimePoint earliest_deadline() const noexcept { return earliest_; }
+    /// Fails every operation whose attempt deadline has come. Returns how many.
+    std::size_t expire(TimePoint now);
+
+    /// The wire is gone: fails all, each with its own certainty and stage, the rest of the error as given.
+    void fail_all(const Error& error);
+
+    // Figures -----------------------------------------------------------------------------------------------
+    std::size_t in_flight() const noexcept { return static_cast<std::size_t>(tail_ - head_); }
+    bool idle() const noexcept { return head_ == tail_ && !has_output() && input_.empty(); }
+    /// Gives back the buffers of an idle wire.
+    void release_memory() noexcept;
+    /// The oldest operation that somebody waits for, or nullptr.
+    Operation* oldest() const noexcept;
+
+private:
+    struct Entry {
+        Operation* operation = nullptr;  // nullptr: a tombstone
+        std::uint64_t end = 0;           // position in the stream just past its bytes
+        std::size_t size = 0;            // of its bytes
+        std::uint32_t replies_left = 0;
+    };
+
+    Entry& at(std::uint64_t ticket) noexcept { return ring_[ticket & (ring_.size() - 1)]; }
+    const Entry& at(std::uint64_t ticket) const noexcept { return ring_[ticket & (ring_.size() - 1)]; }
+    void grow_ring();
+    void remove_unwritten(std::uint64_t ticket);
+    Certainty certainty_of(const Entry& entry) const noexcept;
+
+    Limits limits_;
+    resp::ReplyScanner scanner_;
+
+    std::vector<Entry> ring_;  // size a power of two
+    std::uint64_t head_ = 0;   // ticket of the oldest
+    std::uint64_t tail_ = 0;   // ticket of the next to come
+    TimePoint earliest_ = TimePoint::max();
+
+    connection::ByteBuffer writing_;  // handed out, not yet taken by the socket
+    connection::ByteBuffer pending_;  // whole commands not handed out
+    std::uint64_t taken_ = 0;         // stream position up to which the socket took bytes
+    std::uint64_t maybe_taken_ = 0;   // the same, while a write is under way: all of it
+    std::uint64_t handed_ = 0;        // stream position at which pending_ starts
+
+    connection::ByteBuffer input_;
+    std::size_t read_size_ = 0;
+    std::size_t wanted_ = 0;  // bytes that the frame under way needs in the buffer
+    bool stalled_ = true;     // what is in input_ is an incomplete frame
+    std::string_view fault_;
+};
+
+}  // namespace redoubt

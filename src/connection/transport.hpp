@@ -1,0 +1,71 @@
+// connection: one non-blocking socket, plain or under TLS. The only place that reads and writes bytes; both
+// drivers use it, and wait for it each in their way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <sys/socket.h>
+
+#include "connection/tls_context.hpp"
+
+namespace redoubt::connection {
+
+/// A socket address of any family.
+struct Address {
+    sockaddr_storage storage{};
+    socklen_t size = 0;
+    std::string text;  ///< `127.0.0.1:6379`, for messages
+};
+Address unix_address(const std::string& path);
+
+enum class IoStatus : std::uint8_t { ok, want_read, want_write, closed, failed };
+
+struct IoResult {
+    IoStatus status = IoStatus::failed;
+    std::size_t bytes = 0;
+};
+
+/// Owns the descriptor. One thread may read while another writes.
+class Transport {
+public:
+    Transport() = default;
+    ~Transport();
+    Transport(Transport&& other) noexcept;
+    Transport& operator=(Transport&& other) noexcept;
+
+    /// Starts to connect: `ok`, `want_write` (then `finish_connect`), or `failed`.
+    IoResult connect(const Address& address);
+    IoResult finish_connect();
+    /// To be repeated until `ok`.
+    IoResult tls_handshake(const TlsContext& context, const std::string& host);
+
+    IoResult read(std::span<char> into);
+    IoResult write(std::string_view bytes);
+
+    bool is_open() const noexcept { return fd_ >= 0; }
+    int fd() const noexcept { return fd_; }
+    /// TLS may hold decrypted bytes that no poll of the descriptor announces: read until `want_read`.
+    bool is_tls() const noexcept { return ssl_ != nullptr; }
+    /// False when an idle connection was closed by its peer, or says something that nobody asked for.
+    bool is_quiet() const noexcept;
+    /// Of the last failure.
+    const std::string& error_text() const noexcept { return error_text_; }
+    void close() noexcept;
+
+private:
+    IoResult fail_with_errno(const char* what);
+    IoResult tls_result(int returned);
+
+    int fd_ = -1;
+    TlsContext::Ssl ssl_;
+    std::string error_text_;
+    // OpenSSL forbids reading and writing one session at once.
+    std::unique_ptr<std::mutex> tls_mutex_;
+};
+
+}  // namespace redoubt::connection
