@@ -92,7 +92,8 @@ TlsContext::Ssl TlsContext::make_session(int fd, const std::string& host) const 
     if (X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str()) != 1) {
         ERR_clear_error();
         X509_VERIFY_PARAM_set1_host(parameters, name.c_str(), name.size());
-        SSL_set_tlsext_host_name(ssl.get(), name.c_str());
+        // What the macro SSL_set_tlsext_host_name does, without its old-style cast.
+        SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(name.c_str()));
     }
     return ssl;
 }

@@ -1,0 +1,84 @@
+// connection: drives one wire on an Asio executor.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <redoubt/connection/operation.hpp>
+
+#include "connection/multiplexer.hpp"
+#include "connection/transport.hpp"
+#include "connection/wire_settings.hpp"
+
+namespace redoubt::connection {
+
+/// A multiplexed connection whose work is done by the executor's thread; every member function must be called
+/// there. Commands that gather while the loop turns go out in one write; with many in flight some go out in the
+/// middle of a turn, so that the server works while we parse.
+class AsyncWire : public std::enable_shared_from_this<AsyncWire> {
+public:
+    /// Whoever owns the wire; told once when it is lost. Must outlive it or `detach`.
+    class Owner {
+    public:
+        virtual void on_wire_lost(AsyncWire& wire, const Error& error) = 0;
+
+    protected:
+        ~Owner() = default;
+    };
+
+    AsyncWire(boost::asio::any_io_executor executor, Transport transport, const WireSettings& settings, Owner& owner);
+    ~AsyncWire();
+    AsyncWire(const AsyncWire&) = delete;
+    AsyncWire& operator=(const AsyncWire&) = delete;
+
+    /// Begins to read.
+    void start();
+    /// Queues the operation. An error: nothing was taken, and nothing is called back.
+    [[nodiscard]] std::optional<Error> submit(Operation& operation, TimePoint now);
+    /// See Multiplexer::cancel.
+    Multiplexer::Cancelled cancel(Operation& operation);
+    bool is_unwritten(const Operation& operation) const noexcept { return multiplexer_.is_unwritten(operation); }
+    /// Fails all that is in flight and closes. The owner is not told.
+    void close(const Error& error);
+    /// An idle, healthy connection back, to be kept for later; the wire is closed afterwards.
+    Transport detach();
+
+    bool is_open() const noexcept { return open_; }
+    std::size_t in_flight() const noexcept { return multiplexer_.in_flight(); }
+    TimePoint last_used() const noexcept { return last_progress_; }
+    /// The time of the current turn while the wire delivers replies, else a fresh reading.
+    TimePoint now() const noexcept { return in_turn_ ? turn_time_ : Clock::now(); }
+
+private:
+    void wait_readable();
+    void on_readable();
+    void wait_writable();
+    void flush_later();
+    void flush();
+    void read_all();
+    bool deliver();
+    void arm_timer();
+    void on_timer();
+    void lose(const Error& error);
+    void release_descriptor() noexcept;
+
+    boost::asio::posix::stream_descriptor descriptor_;  // watches the transport's descriptor, borrows it
+    boost::asio::steady_timer timer_;
+    Transport transport_;
+    WireSettings settings_;
+    Owner& owner_;
+    Multiplexer multiplexer_;
+    TimePoint last_progress_;
+    TimePoint turn_time_;
+    TimePoint timer_at_ = TimePoint::max();
+    bool open_ = true;
+    bool in_turn_ = false;
+    bool flush_posted_ = false;
+    bool waiting_writable_ = false;
+};
+
+}  // namespace redoubt::connection

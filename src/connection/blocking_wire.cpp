@@ -1,0 +1,261 @@
+// connection: the leader/follower driver; see its header.
+#include "connection/blocking_wire.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "connection/waiter.hpp"
+
+namespace redoubt::connection {
+namespace {
+
+// A connection that rested for longer is looked at before it is used: its peer may have left.
+constexpr auto trusted_rest = std::chrono::milliseconds(5);
+
+int poll_timeout(TimePoint until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
+}
+
+}  // namespace
+
+void BlockingOperation::on_complete() { wire_->finish(*waiter_); }
+
+void BlockingOperation::on_failure(const Error& error) {
+    error_ = error;
+    wire_->finish(*waiter_);
+}
+
+BlockingWire::BlockingWire(Transport transport, const WireSettings& settings)
+    : transport_(std::move(transport)),
+      settings_(settings),
+      multiplexer_(settings.reply_limits, settings.queue_limits),
+      last_progress_(Clock::now()),
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+BlockingWire::~BlockingWire() {
+    if (wake_fd_ >= 0) ::close(wake_fd_);
+}
+
+bool BlockingWire::run(BlockingOperation& operation) {
+    Waiter& waiter = Waiter::of_this_thread();
+    waiter.reset();
+    operation.error_.reset();
+    operation.wire_ = this;
+    operation.waiter_ = &waiter;
+
+    Lock lock(mutex_);
+    if (!usable(Clock::now())) return false;
+    if (!multiplexer_.submit(operation)) {
+        operation.error_ = queue_full_error();
+        return true;
+    }
+    // A thread that is writing takes ours along.
+    if (!writing_) flush(lock);
+
+    for (;;) {
+        if (waiter.state() == Waiter::State::done) break;
+        if (!led_) {
+            led_ = true;
+            lead(lock, operation);
+            pass_leadership();
+            break;
+        }
+        lock.unlock();
+        const Waiter::State state = waiter.park_until(operation.attempt_deadline());
+        if (state == Waiter::State::done) return true;
+        lock.lock();
+        if (state == Waiter::State::lead) {
+            waiter.reset();
+            lead(lock, operation);
+            pass_leadership();
+            break;
+        }
+        // The time is over; the answer or the lead may have come while the lock was taken.
+        if (waiter.state() == Waiter::State::done) break;
+        const bool promoted = waiter.state() == Waiter::State::lead;
+        give_up(operation);
+        if (promoted) pass_leadership();
+        break;
+    }
+    wake_finished(lock);
+    return true;
+}
+
+bool BlockingWire::usable(TimePoint now) {
+    if (!open_) return false;
+    if (multiplexer_.in_flight() == 0) {
+        if (!led_ && now - last_progress_ > trusted_rest && !transport_.is_quiet()) {
+            shut();
+            return false;
+        }
+        last_progress_ = now;
+    }
+    return true;
+}
+
+void BlockingWire::flush(Lock& lock) {
+    writing_ = true;
+    while (open_ && multiplexer_.has_output()) {
+        const std::string_view bytes = multiplexer_.output();
+        lock.unlock();
+        const IoResult result = transport_.write(bytes);
+        lock.lock();
+        multiplexer_.written(result.status == IoStatus::ok ? result.bytes : 0);
+        if (result.status == IoStatus::ok) continue;
+        if (result.status == IoStatus::want_write || result.status == IoStatus::want_read) {
+            blocked_ = true;
+            if (led_) wake_leader();
+            break;
+        }
+        lose(lost_error(transport_.error_text()));
+    }
+    writing_ = false;
+}
+
+void BlockingWire::lead(Lock& lock, BlockingOperation& operation) {
+    while (operation.waiter_->state() != Waiter::State::done) {
+        const TimePoint stalled_at = last_progress_ + settings_.attempt_timeout;
+        read_once(lock, std::min(operation.attempt_deadline(), stalled_at));
+        if (operation.waiter_->state() == Waiter::State::done) break;
+        const TimePoint now = Clock::now();
+        if (now >= operation.attempt_deadline()) {
+            // Its own time and the watchdog's usually end together: then the wire is at fault.
+            if (now - last_progress_ >= settings_.attempt_timeout) {
+                lose(stalled_error());
+            } else {
+                give_up(operation);
+            }
+            break;
+        }
+        if (now - last_progress_ >= settings_.attempt_timeout) lose(stalled_error());
+    }
+}
+
+void BlockingWire::read_once(Lock& lock, TimePoint until) {
+    const short events = static_cast<short>(POLLIN | (blocked_ ? POLLOUT : 0));
+    pollfd watched[2] = {{transport_.fd(), events, 0}, {wake_fd_, POLLIN, 0}};
+    lock.unlock();
+    std::span<char> space;
+    IoResult result{IoStatus::want_read, 0};
+    // OpenSSL may hold bytes of which poll knows nothing.
+    if (transport_.is_tls()) result = transport_.read(space = multiplexer_.read_space());
+    if (result.status == IoStatus::want_read || result.status == IoStatus::want_write) {
+        (void)::poll(watched, 2, poll_timeout(until));
+        if ((watched[0].revents & ~POLLOUT) != 0) result = transport_.read(space = multiplexer_.read_space());
+    }
+    lock.lock();
+    if (!open_) return;
+
+    if (watched[1].revents != 0) {
+        eventfd_t ignored = 0;
+        (void)::eventfd_read(wake_fd_, &ignored);
+    }
+    switch (result.status) {
+        case IoStatus::ok:
+            last_progress_ = Clock::now();
+            multiplexer_.commit_read(result.bytes);
+            if (multiplexer_.process(std::numeric_limits<std::size_t>::max()) == Multiplexer::Progress::fault) {
+                lose(lost_error(std::string(multiplexer_.fault())));
+            }
+            break;
+        case IoStatus::want_read:
+        case IoStatus::want_write: break;
+        default: lose(lost_error(transport_.error_text())); break;
+    }
+    if (open_ && blocked_ && (watched[0].revents & POLLOUT) != 0) {
+        blocked_ = false;
+        if (!writing_) flush(lock);
+    }
+    wake_finished(lock);
+}
+
+void BlockingWire::give_up(BlockingOperation& operation) {
+    const bool sent = multiplexer_.cancel(operation) == Multiplexer::Cancelled::tombstone;
+    operation.error_ = Error::of(ErrorKind::timeout, sent ? Certainty::unknown : Certainty::not_sent,
+                                 sent ? Stage::sent : Stage::queued, sent ? "no answer in time" : "not written in time");
+}
+
+void BlockingWire::pass_leadership() {
+    led_ = false;
+    auto* const next = static_cast<BlockingOperation*>(multiplexer_.oldest());
+    if (next == nullptr || !open_) return;
+    led_ = true;
+    if (next->waiter_->signal(Waiter::State::lead)) finished_.push_back(next->waiter_);
+}
+
+void BlockingWire::finish(Waiter& waiter) {
+    if (waiter.signal(Waiter::State::done)) finished_.push_back(&waiter);
+}
+
+void BlockingWire::wake_finished(Lock& lock) {
+    if (finished_.empty()) return;
+    std::vector<Waiter*> woken;
+    woken.swap(finished_);
+    lock.unlock();
+    for (Waiter* waiter : woken) waiter->wake();
+    lock.lock();
+    woken.clear();
+    if (finished_.empty()) finished_.swap(woken);  // keeps its capacity
+}
+
+// The descriptor stays open until the wire is destroyed: other threads may be using it right now.
+void BlockingWire::shut() {
+    open_ = false;
+    ::shutdown(transport_.fd(), SHUT_RDWR);
+    wake_leader();
+}
+
+void BlockingWire::lose(const Error& error) {
+    if (!open_) return;
+    shut();
+    loss_ = error;
+    multiplexer_.fail_all(error);
+}
+
+void BlockingWire::wake_leader() noexcept {
+    if (wake_fd_ >= 0) (void)::eventfd_write(wake_fd_, 1);
+}
+
+void BlockingWire::close(const Error& error) {
+    Lock lock(mutex_);
+    if (!open_) return;
+    shut();
+    multiplexer_.fail_all(error);
+    wake_finished(lock);
+}
+
+bool BlockingWire::is_open() const {
+    const Lock lock(mutex_);
+    return open_;
+}
+
+std::size_t BlockingWire::in_flight() const {
+    const Lock lock(mutex_);
+    return multiplexer_.in_flight();
+}
+
+TimePoint BlockingWire::last_used() const {
+    const Lock lock(mutex_);
+    return last_progress_;
+}
+
+std::optional<Error> BlockingWire::take_loss() {
+    const Lock lock(mutex_);
+    return std::exchange(loss_, std::nullopt);
+}
+
+std::optional<Transport> BlockingWire::detach() {
+    const Lock lock(mutex_);
+    if (!open_ || led_ || writing_ || !multiplexer_.idle()) return std::nullopt;
+    open_ = false;
+    return std::move(transport_);
+}
+
+}  // namespace redoubt::connection

@@ -1,0 +1,96 @@
+// connection: drives one wire by the threads that wait on it: whoever waits may become the leader and read for
+// all (leader/follower), so that no thread has to be woken only to do I/O.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <redoubt/connection/operation.hpp>
+
+#include "connection/multiplexer.hpp"
+#include "connection/transport.hpp"
+#include "connection/wire_settings.hpp"
+
+namespace redoubt::connection {
+
+class BlockingWire;
+class Waiter;
+
+/// An operation whose caller waits for it in `BlockingWire::run`.
+class BlockingOperation : public Operation {
+public:
+    void on_complete() final;
+    void on_failure(const Error& error) final;
+    /// After `run`: why it failed, or nullopt when all its replies were delivered.
+    const std::optional<Error>& error() const noexcept { return error_; }
+
+protected:
+    using Operation::Operation;
+    ~BlockingOperation() = default;
+
+private:
+    friend class BlockingWire;
+    std::optional<Error> error_;
+    BlockingWire* wire_ = nullptr;
+    Waiter* waiter_ = nullptr;
+};
+
+/// Any thread may call `run`; commands are sent in the order in which they come to hold the lock, and one
+/// thread's calls never overtake each other.
+class BlockingWire {
+public:
+    BlockingWire(Transport transport, const WireSettings& settings);
+    ~BlockingWire();
+    BlockingWire(const BlockingWire&) = delete;
+    BlockingWire& operator=(const BlockingWire&) = delete;
+
+    /// Sends the operation and returns when it is answered, has failed, or its attempt deadline has come.
+    /// False: the wire is closed, or its peer left while it was idle; the operation was not touched and may go
+    /// to another wire at once.
+    [[nodiscard]] bool run(BlockingOperation& operation);
+    /// Fails all that is in flight; their callers return.
+    void close(const Error& error);
+
+    bool is_open() const;
+    std::size_t in_flight() const;
+    TimePoint last_used() const;
+    /// Why it was lost under load; nullopt while it is open, and when it was closed on purpose or while idle.
+    /// Told once, so that one lost wire is counted once.
+    std::optional<Error> take_loss();
+    /// The connection back, when the wire is open and idle; the wire is closed afterwards.
+    std::optional<Transport> detach();
+
+private:
+    friend class BlockingOperation;
+    using Lock = std::unique_lock<std::mutex>;
+
+    bool usable(TimePoint now);
+    void flush(Lock& lock);
+    void lead(Lock& lock, BlockingOperation& operation);
+    void read_once(Lock& lock, TimePoint until);
+    void give_up(BlockingOperation& operation);
+    void pass_leadership();
+    void finish(Waiter& waiter);
+    void lose(const Error& error);
+    void shut();
+    void wake_leader() noexcept;
+    void wake_finished(Lock& lock);
+
+    mutable std::mutex mutex_;
+    Transport transport_;
+    WireSettings settings_;
+    Multiplexer multiplexer_;
+    std::vector<Waiter*> finished_;  // to be woken when the lock is given up
+    std::optional<Error> loss_;
+    TimePoint last_progress_;
+    int wake_fd_;           // makes the leader look up from its poll
+    bool open_ = true;
+    bool led_ = false;      // some thread reads
+    bool writing_ = false;  // some thread writes
+    bool blocked_ = false;  // the socket takes no more: the leader waits for it
+};
+
+}  // namespace redoubt::connection

@@ -1,0 +1,34 @@
+// connection: what both drivers of a wire are told.
+#pragma once
+
+#include <redoubt/base/clock.hpp>
+#include <redoubt/base/config.hpp>
+#include <redoubt/base/error.hpp>
+
+#include "connection/multiplexer.hpp"
+
+namespace redoubt::connection {
+
+struct WireSettings {
+    ReplyLimits reply_limits;
+    Multiplexer::Limits queue_limits;
+    Duration attempt_timeout{};  ///< the watchdog: no progress for so long on an unanswered command
+};
+
+/// The wire broke, or its peer did: counts against the node's breaker.
+inline Error lost_error(std::string detail) {
+    return Error::with_detail(ErrorKind::connection, Certainty::unknown, Stage::sent, std::move(detail));
+}
+inline Error stalled_error() {
+    return Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
+                     "the server made no progress within attempt_timeout; the connection was closed");
+}
+inline Error queue_full_error() {
+    return Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
+                     "the wire's queue is full (max_queued_commands or max_queued_bytes)");
+}
+inline Error wire_closed_error() {
+    return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::queued, "the connection was closed");
+}
+
+}  // namespace redoubt::connection
