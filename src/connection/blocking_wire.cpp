@@ -72,7 +72,8 @@ bool BlockingWire::run(BlockingOperation& operation) {
         if (state == Waiter::State::done) return true;
         lock.lock();
         if (state == Waiter::State::lead) {
-            waiter.reset();
+            // The wire may have been lost since; then the operation is done, and there is nothing to lead.
+            if (waiter.state() == Waiter::State::lead) waiter.reset();
             lead(lock, operation);
             pass_leadership();
             break;

@@ -1,0 +1,66 @@
+// pool: one server: how to connect to it, its breaker, and who is told when the breaker moves.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <redoubt/base/config.hpp>
+#include <redoubt/base/telemetry.hpp>
+#include <redoubt/policy/circuit_breaker.hpp>
+
+#include "connection/session.hpp"
+#include "connection/tls_context.hpp"
+#include "connection/wire_settings.hpp"
+
+namespace redoubt::pool {
+
+/// Thread-safe. Everything but the breaker is immutable.
+class Node {
+public:
+    /// @throws RedisConfigurationException when TLS files cannot be used
+    Node(const RedisServiceConfig& config, const Target& target, std::shared_ptr<Telemetry> telemetry);
+
+    const std::string& endpoint() const noexcept { return origin_->endpoint; }
+    const std::shared_ptr<const ErrorOrigin>& origin() const noexcept { return origin_; }
+    const connection::SessionSettings& session() const noexcept { return session_; }
+    const connection::WireSettings& wire() const noexcept { return wire_; }
+    const connection::TlsContext* tls() const noexcept { return tls_.get(); }
+    Duration connection_timeout() const noexcept { return connection_timeout_; }
+    Duration attempt_timeout() const noexcept { return wire_.attempt_timeout; }
+
+    const RedisCircuitBreaker& breaker() const noexcept { return breaker_; }
+
+    using Admission = RedisCircuitBreaker::Admission;
+    /// Callers pass in CLOSED only: recovery is tried by the node's own probes, and no caller is spent on it.
+    Admission admit(TimePoint now) noexcept { return breaker_.admit_if_closed(now); }
+    Admission admit_probe(TimePoint now) noexcept { return breaker_.admit(now); }
+    void record_success(const Admission& admission, TimePoint now);
+    void record_failure(const Admission& admission, TimePoint now);
+    void release(const Admission& admission) noexcept { breaker_.release(admission); }
+    /// A connection could not be made or broke: one failure, whatever it carried.
+    void record_connection_failure(const Error& error, TimePoint now);
+    /// The error of a call that the breaker refused.
+    Error circuit_open_error(const Admission& refused) const;
+
+    /// Called, from any thread, each time the breaker opens. Set once, before the first call.
+    void when_opened(std::function<void()> start_probing) { when_opened_ = std::move(start_probing); }
+    /// The service closes: the breaker's owner is not to be called any more.
+    void stop_probing() noexcept { stopped_.store(true, std::memory_order_release); }
+
+private:
+    void announce(const RedisCircuitBreaker::Change& change);
+
+    std::shared_ptr<const ErrorOrigin> origin_;
+    connection::SessionSettings session_;
+    connection::WireSettings wire_;
+    std::unique_ptr<connection::TlsContext> tls_;
+    Duration connection_timeout_;
+    RedisCircuitBreaker breaker_;
+    std::shared_ptr<Telemetry> telemetry_;
+    std::function<void()> when_opened_;
+    std::atomic<bool> stopped_{false};
+};
+
+}  // namespace redoubt::pool

@@ -1,0 +1,92 @@
+// pool: the prober; see its header.
+#include "pool/prober.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "connection/async_dial.hpp"
+
+namespace redoubt::pool {
+
+namespace asio = boost::asio;
+
+struct Prober::Loop {
+    Loop(const asio::any_io_executor& executor, std::shared_ptr<Node> probed) : timer(executor), node(std::move(probed)) {}
+
+    asio::awaitable<void> run(std::shared_ptr<Prober> owner);
+    asio::awaitable<std::optional<Error>> probe();
+    asio::awaitable<void> pause_until(TimePoint time);
+
+    asio::steady_timer timer;
+    std::shared_ptr<Node> node;
+    connection::Transport transport;  // kept from one probe to the next
+};
+
+Prober::Prober(asio::any_io_executor executor, std::shared_ptr<Node> node)
+    : executor_(std::move(executor)), node_(std::move(node)), loop_(std::make_shared<Loop>(executor_, node_)) {}
+
+void Prober::wake() {
+    if (stopped_.load(std::memory_order_acquire) || running_.exchange(true, std::memory_order_acq_rel)) return;
+    asio::post(executor_, [self = shared_from_this()] {
+        asio::co_spawn(self->executor_, self->loop_->run(self), asio::detached);
+    });
+}
+
+void Prober::stop() {
+    stopped_.store(true, std::memory_order_release);
+    asio::dispatch(executor_, [self = shared_from_this()] { self->loop_->timer.cancel(); });
+}
+
+asio::awaitable<void> Prober::Loop::run(std::shared_ptr<Prober> owner) {
+    while (!owner->stopped_.load(std::memory_order_acquire)) {
+        const RedisCircuitBreaker& breaker = node->breaker();
+        if (breaker.state() == CircuitState::closed) {
+            owner->running_.store(false, std::memory_order_release);
+            // It may have opened again before that was seen.
+            if (breaker.state() == CircuitState::closed || owner->running_.exchange(true)) break;
+            continue;
+        }
+        if (breaker.state() == CircuitState::open) co_await pause_until(breaker.half_open_at());
+        if (owner->stopped_.load(std::memory_order_acquire)) break;
+        const Node::Admission permit = node->admit_probe(Clock::now());
+        if (!permit) {  // somebody else holds it, or the time was moved
+            co_await pause_until(Clock::now() + std::max<Duration>(permit.retry_after, std::chrono::milliseconds(10)));
+            continue;
+        }
+        const std::optional<Error> failure = co_await probe();
+        if (failure) {
+            transport.close();
+            node->record_failure(permit, Clock::now());
+        } else {
+            node->record_success(permit, Clock::now());
+        }
+    }
+    transport.close();
+}
+
+asio::awaitable<std::optional<Error>> Prober::Loop::probe() {
+    if (!transport.is_open()) {
+        connection::DialOutcome dialed = co_await connection::async_dial(node->session(), node->tls(),
+                                                                         Clock::now() + node->connection_timeout());
+        if (dialed.error) co_return dialed.error;
+        transport = std::move(dialed.transport);
+    }
+    co_return co_await connection::async_ping(transport, node->wire().reply_limits,
+                                              Clock::now() + node->attempt_timeout());
+}
+
+asio::awaitable<void> Prober::Loop::pause_until(TimePoint time) {
+    timer.expires_at(time);
+    boost::system::error_code ignored;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+}  // namespace redoubt::pool
