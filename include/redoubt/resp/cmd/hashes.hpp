@@ -7,8 +7,8 @@ namespace redoubt {
 
 /// Of HSCAN, SSCAN and ZSCAN: the glob is over fields or members, which carry no prefix.
 struct MemberScanOptions {
-    std::string_view match = {};         ///< empty: all
-    std::optional<std::uint32_t> count;  ///< looked at for each page, 1 to 10000
+    std::string_view match = {};                        ///< empty: all
+    std::optional<std::uint32_t> count = std::nullopt;  ///< looked at for each page, 1 to 10000
 };
 
 static_assert(std::is_trivially_destructible_v<MemberScanOptions> &&

@@ -48,9 +48,9 @@ struct ZaddOptions {
 
 /// A part of a range by score or by member.
 struct ZrangeOptions {
-    bool rev = false;                          ///< from the highest down; the bounds stay lowest first
-    std::int64_t offset = 0;                   ///< how many to leave out
-    std::optional<std::int64_t> count = {};    ///< how many to return at most
+    bool rev = false;          ///< from the highest down; the bounds stay lowest first
+    std::uint32_t offset = 0;  ///< how many to leave out
+    std::optional<std::uint32_t> count = std::nullopt;  ///< how many to return at most
 };
 
 enum class Aggregate : std::uint8_t { sum, min, max };
