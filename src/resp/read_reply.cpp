@@ -10,30 +10,30 @@ using resp::refuse;
 
 namespace {
 
-void read_value(ReplyCursor& cursor, Value& out) {
+// Recursion is bounded by the scanner's depth.
+ReadOutcome read_value(ReplyCursor& cursor, Value& out) {
     const ReplyNode node = cursor.next();
     out.type = node.type;
-    out.text.assign(node.text);
+    out.text.clear();
     out.integer = 0;
     out.real = 0;
     out.elements.clear();
-    switch (node.type) {
-        case RespType::integer:
-            out.text.clear();
-            out.integer = node.integer;
-            break;
-        case RespType::boolean: out.integer = node.integer; break;
-        case RespType::real: {
-            // Only a number that no double can hold fails; its text is kept.
-            out.real = resp::parse_double(node.text).value_or(0);
-            break;
-        }
-        default: break;
+    if (node.type == RespType::integer || node.type == RespType::boolean) {
+        out.integer = node.integer;
+        return ReadOutcome::ok();
+    }
+    out.text.assign(node.text);
+    if (node.type == RespType::real) {
+        const std::optional<double> real = resp::parse_double(node.text);
+        if (!real) return ReadOutcome::mismatch("double of 64 bits", node);
+        out.real = *real;
     }
     const std::int64_t children = node.children();
     out.elements.reserve(static_cast<std::size_t>(children));
-    // Recursion is bounded by the scanner's depth.
-    for (std::int64_t i = 0; i < children; ++i) read_value(cursor, out.elements.emplace_back());
+    for (std::int64_t i = 0; i < children; ++i) {
+        if (const ReadOutcome one = read_value(cursor, out.elements.emplace_back()); !one) return one;
+    }
+    return ReadOutcome::ok();
 }
 
 // A double in any form; nullopt when the node is none.
@@ -46,8 +46,9 @@ std::optional<double> as_double(const ReplyNode& node) noexcept {
 }  // namespace
 
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix&, Value& out) {
-    read_value(cursor, out);
-    return ReadOutcome::ok();
+    const ReplyCursor before = cursor;
+    const ReadOutcome outcome = read_value(cursor, out);
+    return outcome ? outcome : refuse(cursor, before, outcome.expected, outcome.got);
 }
 
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix&, Ok&) {

@@ -120,7 +120,7 @@ public:
     /// Reads one reply that is not an error; strips the prefix from keys in it.
     using Reader = ReadOutcome (*)(ReplyCursor&, const KeyPrefix&, Reply&);
 
-    Command(const CommandSpec& spec, Reader reader) noexcept : CommandView(spec), reader_(reader) {}
+    Command(const CommandSpec& spec, Reader read) noexcept : CommandView(spec), reader_(read) {}
     Reader reader() const noexcept { return reader_; }
 
 private:
