@@ -2,12 +2,13 @@
 // abort on it and the corpus test reports it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -152,7 +153,7 @@ std::string check_reader(std::string_view frame, const KeyPrefix& prefix) {
         options.max_depth = 256;
         boost::json::parse(to_json_text(out), error, {}, options);
         if (error) return "to_json_text is not JSON: " + error.message();
-    } else if constexpr (requires { out.size(); out.begin(); }) {
+    } else if constexpr (requires { out.size(); out.reserve(1); } && !std::is_same_v<T, std::string>) {
         if (outcome && out.size() > frame.size() / 3) return "a reader made elements up";
     }
     return {};
