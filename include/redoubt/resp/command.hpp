@@ -29,31 +29,45 @@ using TextPair = std::pair<std::string_view, std::string_view>;
 class Argument {
 public:
     enum class Kind : std::uint8_t {
-        text, key, glob,   // one string; a glob gets the escaped prefix in front
+        text, key, glob,          // one string; a glob gets the escaped prefix in front
+        closed_text, open_text,   // one string with `[` or `(` in front: a lexicographic bound
         integer, real,
-        texts, keys,       // a run of strings
-        pairs, key_pairs,  // a run of field, value; of key, value
-        scores,            // a run of score, member
+        unsigned_integer,         // cursors pass the signed range in a cluster
+        open_real,                // a number with `(` in front: a score bound that is not included
+        texts, keys,              // a run of strings
+        pairs, key_pairs,         // a run of field, value; of key, value
+        scores,                   // a run of score, member
+        reals,                    // a run of numbers
     };
 
     constexpr Argument() = default;
     static constexpr Argument text(std::string_view value) { return {Kind::text, value.data(), value.size()}; }
     static constexpr Argument key(std::string_view value) { return {Kind::key, value.data(), value.size()}; }
     static constexpr Argument glob(std::string_view value) { return {Kind::glob, value.data(), value.size()}; }
+    static constexpr Argument closed_text(std::string_view value) {
+        return {Kind::closed_text, value.data(), value.size()};
+    }
+    static constexpr Argument open_text(std::string_view value) { return {Kind::open_text, value.data(), value.size()}; }
     static Argument integer(std::int64_t value) { return {Kind::integer, std::bit_cast<const void*>(value), 0}; }
     static Argument real(double value) { return {Kind::real, std::bit_cast<const void*>(value), 0}; }
+    static Argument unsigned_integer(std::uint64_t value) {
+        return {Kind::unsigned_integer, std::bit_cast<const void*>(value), 0};
+    }
+    static Argument open_real(double value) { return {Kind::open_real, std::bit_cast<const void*>(value), 0}; }
     static Argument texts(std::span<const std::string_view> run) { return {Kind::texts, run.data(), run.size()}; }
     static Argument keys(std::span<const std::string_view> run) { return {Kind::keys, run.data(), run.size()}; }
     static Argument pairs(std::span<const TextPair> run) { return {Kind::pairs, run.data(), run.size()}; }
     static Argument key_pairs(std::span<const TextPair> run) { return {Kind::key_pairs, run.data(), run.size()}; }
     static Argument scores(std::span<const ScoreMemberView> run) { return {Kind::scores, run.data(), run.size()}; }
+    static Argument reals(std::span<const double> run) { return {Kind::reals, run.data(), run.size()}; }
 
     constexpr Kind kind() const noexcept { return static_cast<Kind>(kind_); }
     /// How many arguments it stands for on the wire.
     constexpr std::size_t count() const noexcept {
         switch (kind()) {
             case Kind::texts:
-            case Kind::keys: return size_;
+            case Kind::keys:
+            case Kind::reals: return size_;
             case Kind::pairs:
             case Kind::key_pairs:
             case Kind::scores: return size_ * 2;
@@ -61,6 +75,7 @@ public:
         }
     }
     std::string_view as_text() const noexcept { return {static_cast<const char*>(data_), size_}; }
+    std::uint64_t as_unsigned_integer() const noexcept { return std::bit_cast<std::uint64_t>(data_); }
     std::int64_t as_integer() const noexcept { return std::bit_cast<std::int64_t>(data_); }
     double as_real() const noexcept { return std::bit_cast<double>(data_); }
     template <class T>
@@ -82,9 +97,22 @@ public:
 
     explicit CommandView(const CommandSpec& spec) noexcept : spec_(&spec), retry_(spec.retry) {}
 
-    void add(Argument argument) noexcept { arguments_[count_++] = argument; }
+    void add(Argument argument) noexcept {
+        if (count_ == max_arguments) return set_invalid("too many arguments for a command value");
+        arguments_[count_++] = argument;
+    }
     /// A builder narrows or widens the table's category by its arguments.
     void set_retry(RetryCategory category) noexcept { retry_ = category; }
+
+    /// What is wrong with the arguments, as a static text: the command must not be sent. Whoever takes a
+    /// command turns it into an `Error` of kind `configuration`, certainty `not_sent`. The first text stays.
+    void set_invalid(std::string_view static_text) noexcept {
+        if (invalid_ != nullptr) return;
+        invalid_ = static_text.data();
+        invalid_size_ = static_cast<std::uint16_t>(static_text.size());
+    }
+    /// Empty when the command may be sent.
+    std::string_view invalid() const noexcept { return {invalid_, invalid_size_}; }
 
     const CommandSpec& spec() const noexcept { return *spec_; }
     std::string_view name() const noexcept { return spec_->name; }
@@ -95,6 +123,8 @@ private:
     const CommandSpec* spec_;
     std::uint8_t count_ = 0;
     RetryCategory retry_;
+    std::uint16_t invalid_size_ = 0;
+    const char* invalid_ = nullptr;
     Argument arguments_[max_arguments];
 };
 
@@ -120,7 +150,7 @@ public:
     /// Reads one reply that is not an error; strips the prefix from keys in it.
     using Reader = ReadOutcome (*)(ReplyCursor&, const KeyPrefix&, Reply&);
 
-    Command(const CommandSpec& spec, Reader reader) noexcept : CommandView(spec), reader_(reader) {}
+    Command(const CommandSpec& spec, Reader read) noexcept : CommandView(spec), reader_(read) {}
     Reader reader() const noexcept { return reader_; }
 
 private:
@@ -132,5 +162,11 @@ std::size_t encoded_bound(const CommandView& command, const KeyPrefix& prefix) n
 /// Writes the command as a RESP array of bulk strings, keys with the prefix in front, and returns the end.
 /// `out` must have room for `encoded_bound`.
 char* encode(const CommandView& command, const KeyPrefix& prefix, char* out) noexcept;
+
+/// The same of a command that is not a CommandView: a raw one, or arguments that an operation has copied.
+std::size_t encoded_bound(const CommandSpec& spec, std::span<const Argument> arguments,
+                          const KeyPrefix& prefix) noexcept;
+char* encode(const CommandSpec& spec, std::span<const Argument> arguments, const KeyPrefix& prefix,
+             char* out) noexcept;
 
 }  // namespace redoubt

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct KeyTtl {
 struct ScanPage {
     std::uint64_t cursor = 0;
     std::vector<std::string> keys;
+    std::size_t foreign = 0;  ///< keys of others that were dropped
 };
 /// One page of HSCAN (field, value) or SSCAN (members only) or ZSCAN.
 struct HashScanPage {
@@ -53,6 +55,9 @@ struct SortedSetScanPage {
 
 using StringMap = std::unordered_map<std::string, std::string>;
 
+// Whatever the outcome, the cursor has moved past the whole reply, so that the next one of a transaction can
+// be read; after a mismatch `out` is valid but unspecified. A nil where the type cannot hold one, and an error
+// inside an aggregate, are mismatches; only a `Value` holds anything.
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, Value& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, Ok& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::string& out);
@@ -68,7 +73,7 @@ ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::optional<double>>& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::int64_t>& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<bool>& out);
-/// A RESP3 map, or a flat RESP2 array of even length.
+/// A RESP3 map, an array of pairs, or a flat RESP2 array of even length.
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, StringMap& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::pair<std::string, std::string>>& out);
 /// [[member, score]..] of RESP3, or the flat array of RESP2.

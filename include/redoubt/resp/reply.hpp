@@ -1,6 +1,7 @@
 // resp: a reply as the server sent it. A cursor walks one complete frame in place, without copying.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -58,8 +59,25 @@ public:
     bool at_end() const noexcept { return at_ == end_; }
 
 private:
+    ReplyNode next_other() noexcept;
+    ReplyNode element() noexcept;
+    void skip_elements(std::int64_t count) noexcept;
+
     const char* at_;
     const char* end_;
 };
+
+// The hot one, a bulk string, is inline; it relies on the scanner for every bound.
+inline ReplyNode ReplyCursor::next() noexcept {
+    if (at_ == end_ || *at_ != '$' || at_[1] == '-') return next_other();
+    const char* at = at_ + 1;
+    std::size_t length = 0;
+    do {
+        length = length * 10 + static_cast<std::size_t>(*at - '0');
+    } while (*++at != '\r');
+    at += 2;
+    at_ = at + length + 2;
+    return {RespType::bulk, {at, length}, 0};
+}
 
 }  // namespace redoubt

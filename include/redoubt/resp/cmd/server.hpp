@@ -1,0 +1,13 @@
+// resp: builders of the commands that need no key.
+#pragma once
+
+#include <redoubt/resp/cmd/keys.hpp>
+
+namespace redoubt::cmd {
+
+/// `PONG`, or the message.
+Command<std::string> ping();
+Command<std::string> ping(std::string_view message);
+Command<std::string> echo(std::string_view message);
+
+}  // namespace redoubt::cmd

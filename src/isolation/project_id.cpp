@@ -1,0 +1,57 @@
+// isolation: checks project ids as bytes: nothing is normalised, so no two ids can mean one prefix.
+#include "isolation/project_id.hpp"
+
+#include <string>
+
+namespace redoubt::isolation {
+namespace {
+
+constexpr std::string_view allowed =
+    "1 to 128 bytes are allowed: letters A-Z a-z, digits, and after the first byte also _ . -";
+
+bool is_letter_or_digit(char byte) noexcept {
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
+}
+
+bool is_allowed(char byte, std::size_t position) noexcept {
+    return is_letter_or_digit(byte) || (position > 0 && (byte == '_' || byte == '.' || byte == '-'));
+}
+
+Error refusal(std::string what) {
+    what += "; ";
+    what += allowed;
+    return Error::with_detail(ErrorKind::isolation, Certainty::not_sent, Stage::admission, std::move(what));
+}
+
+std::string hex(char byte) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    const auto value = static_cast<unsigned char>(byte);
+    return {'0', 'x', digits[value >> 4], digits[value & 0xF]};
+}
+
+}  // namespace
+
+std::optional<Error> check_project_id(std::string_view project_id) {
+    if (project_id.empty()) {
+        return Error::of(ErrorKind::isolation, Certainty::not_sent, Stage::admission, "a project id is required");
+    }
+    if (project_id.size() > longest_project_id) {
+        return refusal("the project id is " + std::to_string(project_id.size()) + " bytes long");
+    }
+    for (std::size_t position = 0; position < project_id.size(); ++position) {
+        if (is_allowed(project_id[position], position)) continue;
+        return refusal("the project id has the byte " + hex(project_id[position]) + " at position " +
+                       std::to_string(position));
+    }
+    return std::nullopt;
+}
+
+KeyPrefix prefix_for(std::string_view project_id) {
+    constexpr std::string_view head = "proj:";
+    std::string text;
+    text.reserve(head.size() + project_id.size() + 1);
+    text.append(head).append(project_id).push_back(':');
+    return KeyPrefix{std::move(text)};
+}
+
+}  // namespace redoubt::isolation

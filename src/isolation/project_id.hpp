@@ -1,0 +1,20 @@
+// isolation: which project ids there may be, and the prefix that one gives.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include <redoubt/base/error.hpp>
+#include <redoubt/resp/key_prefix.hpp>
+
+namespace redoubt::isolation {
+
+inline constexpr std::size_t longest_project_id = 128;
+
+/// nullopt when the id matches `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`, as bytes; else what is wrong with it.
+std::optional<Error> check_project_id(std::string_view project_id);
+
+/// `proj:{id}:`, braces not included. The id must have passed `check_project_id`.
+KeyPrefix prefix_for(std::string_view project_id);
+
+}  // namespace redoubt::isolation

@@ -1,0 +1,78 @@
+// isolation: the reply side of raw commands: keys in the reply lose the prefix, or show a fault.
+#include <redoubt/resp/read_reply.hpp>
+
+#include "isolation/raw_command.hpp"
+
+namespace redoubt::isolation {
+namespace {
+
+bool is_string(const Value& value) noexcept {
+    return value.type == RespType::bulk || value.type == RespType::simple || value.type == RespType::verbatim;
+}
+
+bool is_aggregate(const Value& value) noexcept {
+    return value.type == RespType::array || value.type == RespType::set || value.type == RespType::push ||
+           value.type == RespType::map;
+}
+
+/// False when the value is not a name with the prefix.
+bool strip(const KeyPrefix& prefix, Value& name) {
+    if (!is_string(name) || !prefix.strip(name.text)) return false;
+    name.text.erase(0, prefix.size());
+    return true;
+}
+
+ReadOutcome foreign(ReplyNode got) noexcept {
+    return {ReadOutcome::Status::foreign_key, "a key with the project's prefix", got};
+}
+
+/// [cursor, [keys]]. MATCH has asked for own keys alone; the server's word for it is not enough.
+ReadOutcome strip_page(const KeyPrefix& prefix, ReplyNode got, Value& page) {
+    if (!is_aggregate(page) || page.elements.size() != 2 || !is_aggregate(page.elements[1])) {
+        return ReadOutcome::mismatch("a cursor and an array of keys", got);
+    }
+    std::erase_if(page.elements[1].elements, [&](Value& key) { return !strip(prefix, key); });
+    return ReadOutcome::ok();
+}
+
+/// [key, ...], or nil when there was nothing.
+ReadOutcome strip_first(const KeyPrefix& prefix, ReplyNode got, Value& value) {
+    if (value.is_null()) return ReadOutcome::ok();
+    if (!is_aggregate(value) || value.elements.empty()) return ReadOutcome::mismatch("an array with a key first", got);
+    return strip(prefix, value.elements[0]) ? ReadOutcome::ok() : foreign(got);
+}
+
+/// A map from stream to entries in RESP3, an array of [stream, entries] in RESP2, or nil.
+ReadOutcome strip_streams(const KeyPrefix& prefix, ReplyNode got, Value& value) {
+    constexpr std::string_view expected = "streams with their entries";
+    if (value.is_null()) return ReadOutcome::ok();
+    if (!is_aggregate(value)) return ReadOutcome::mismatch(expected, got);
+    if (value.type == RespType::map) {
+        for (std::size_t i = 0; i < value.elements.size(); i += 2) {
+            if (!strip(prefix, value.elements[i])) return foreign(got);
+        }
+        return ReadOutcome::ok();
+    }
+    for (Value& stream : value.elements) {
+        if (!is_aggregate(stream) || stream.elements.empty()) return ReadOutcome::mismatch(expected, got);
+        if (!strip(prefix, stream.elements[0])) return foreign(got);
+    }
+    return ReadOutcome::ok();
+}
+
+}  // namespace
+
+ReadOutcome read_raw_reply(ReplyCursor& cursor, const KeyPrefix& prefix, ReplyRule rule, Value& out) {
+    const ReplyNode got = cursor.peek();
+    if (ReadOutcome outcome = read_reply(cursor, prefix, out); !outcome) return outcome;
+    if (out.is_error()) return ReadOutcome::ok();
+    switch (rule) {
+        case ReplyRule::none: return ReadOutcome::ok();
+        case ReplyRule::scan_page: return strip_page(prefix, got, out);
+        case ReplyRule::first_element: return strip_first(prefix, got, out);
+        case ReplyRule::stream_map: return strip_streams(prefix, got, out);
+    }
+    return ReadOutcome::ok();
+}
+
+}  // namespace redoubt::isolation

@@ -1,0 +1,205 @@
+// resp: writes commands as RESP arrays of bulk strings, keys with the project's prefix in place.
+#include <charconv>
+#include <cstring>
+
+#include <redoubt/resp/command.hpp>
+
+namespace redoubt {
+namespace {
+
+// `$` length CR LF ... CR LF: at most 20 digits and 5 more; one byte for a bound's bracket.
+constexpr std::size_t bulk_overhead = 26;
+// The longest double is 24 characters, the longest integer 20; with `(`, `$25` and two CR LF.
+constexpr std::size_t number_bound = 32;
+constexpr std::size_t longest_number = 25;
+
+char* put(char* out, std::string_view text) noexcept {
+    std::memcpy(out, text.data(), text.size());
+    return out + text.size();
+}
+
+char* put_crlf(char* out) noexcept {
+    out[0] = '\r';
+    out[1] = '\n';
+    return out + 2;
+}
+
+/// `$5\r\n` or `*5\r\n`. One or two digits are by far the most frequent.
+char* put_head(char* out, char type, std::size_t number) noexcept {
+    *out++ = type;
+    if (number < 10) {
+        *out++ = static_cast<char>('0' + number);
+    } else if (number < 100) {
+        *out++ = static_cast<char>('0' + number / 10);
+        *out++ = static_cast<char>('0' + number % 10);
+    } else {
+        out = std::to_chars(out, out + 20, number).ptr;
+    }
+    return put_crlf(out);
+}
+
+// memcpy of nothing from a null view is undefined, and empty views are null more often than not.
+char* put_bulk(char* out, std::string_view text) noexcept {
+    out = put_head(out, '$', text.size());
+    if (!text.empty()) out = put(out, text);
+    return put_crlf(out);
+}
+
+char* put_key(char* out, std::string_view prefix, std::string_view key) noexcept {
+    out = put_head(out, '$', prefix.size() + key.size());
+    if (!prefix.empty()) out = put(out, prefix);
+    if (!key.empty()) out = put(out, key);
+    return put_crlf(out);
+}
+
+char* put_bracketed(char* out, char bracket, std::string_view text) noexcept {
+    out = put_head(out, '$', text.size() + 1);
+    *out++ = bracket;
+    if (!text.empty()) out = put(out, text);
+    return put_crlf(out);
+}
+
+template <class Number>
+char* put_number(char* out, Number number, bool open = false) noexcept {
+    char digits[longest_number + 1];
+    char* first = digits;
+    if (open) *first++ = '(';
+    const char* last = std::to_chars(first, digits + sizeof digits, number).ptr;
+    return put_bulk(out, {digits, static_cast<std::size_t>(last - digits)});
+}
+
+bool is_glob_character(char byte) noexcept {
+    switch (byte) {
+        case '*':
+        case '?':
+        case '[':
+        case ']':
+        case '\\':
+        case '^': return true;
+        default: return false;
+    }
+}
+
+/// As KeyPrefix::glob_escaped, without a string of its own.
+char* put_glob(char* out, std::string_view prefix, std::string_view glob) noexcept {
+    std::size_t size = prefix.size() + glob.size();
+    for (const char byte : prefix) size += is_glob_character(byte) ? 1 : 0;
+    out = put_head(out, '$', size);
+    for (const char byte : prefix) {
+        if (is_glob_character(byte)) *out++ = '\\';
+        *out++ = byte;
+    }
+    if (!glob.empty()) out = put(out, glob);
+    return put_crlf(out);
+}
+
+/// Everything but one text or key.
+char* put_rare(const Argument& argument, std::string_view prefix, char* out) noexcept {
+    switch (argument.kind()) {
+        case Argument::Kind::text: return put_bulk(out, argument.as_text());
+        case Argument::Kind::key: return put_key(out, prefix, argument.as_text());
+        case Argument::Kind::glob: return put_glob(out, prefix, argument.as_text());
+        case Argument::Kind::closed_text: return put_bracketed(out, '[', argument.as_text());
+        case Argument::Kind::open_text: return put_bracketed(out, '(', argument.as_text());
+        case Argument::Kind::integer: return put_number(out, argument.as_integer());
+        case Argument::Kind::unsigned_integer: return put_number(out, argument.as_unsigned_integer());
+        case Argument::Kind::real: return put_number(out, argument.as_real());
+        case Argument::Kind::open_real: return put_number(out, argument.as_real(), true);
+        case Argument::Kind::texts:
+            for (const std::string_view text : argument.as_run<std::string_view>()) out = put_bulk(out, text);
+            return out;
+        case Argument::Kind::keys:
+            for (const std::string_view key : argument.as_run<std::string_view>()) out = put_key(out, prefix, key);
+            return out;
+        case Argument::Kind::pairs:
+            for (const TextPair& pair : argument.as_run<TextPair>()) {
+                out = put_bulk(put_bulk(out, pair.first), pair.second);
+            }
+            return out;
+        case Argument::Kind::key_pairs:
+            for (const TextPair& pair : argument.as_run<TextPair>()) {
+                out = put_bulk(put_key(out, prefix, pair.first), pair.second);
+            }
+            return out;
+        case Argument::Kind::scores:
+            for (const ScoreMemberView& entry : argument.as_run<ScoreMemberView>()) {
+                out = put_bulk(put_number(out, entry.score), entry.member);
+            }
+            return out;
+        case Argument::Kind::reals:
+            for (const double number : argument.as_run<double>()) out = put_number(out, number);
+            return out;
+    }
+    return out;
+}
+
+std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept {
+    std::size_t bound = 0;
+    switch (argument.kind()) {
+        case Argument::Kind::text:
+        case Argument::Kind::closed_text:
+        case Argument::Kind::open_text: return bulk_overhead + argument.as_text().size();
+        case Argument::Kind::key: return bulk_overhead + prefix + argument.as_text().size();
+        case Argument::Kind::glob: return bulk_overhead + 2 * prefix + argument.as_text().size();
+        case Argument::Kind::integer:
+        case Argument::Kind::unsigned_integer:
+        case Argument::Kind::real:
+        case Argument::Kind::open_real: return number_bound;
+        case Argument::Kind::texts:
+            for (const std::string_view text : argument.as_run<std::string_view>()) bound += bulk_overhead + text.size();
+            return bound;
+        case Argument::Kind::keys:
+            for (const std::string_view key : argument.as_run<std::string_view>()) {
+                bound += bulk_overhead + prefix + key.size();
+            }
+            return bound;
+        case Argument::Kind::pairs:
+        case Argument::Kind::key_pairs:
+            for (const TextPair& pair : argument.as_run<TextPair>()) {
+                bound += 2 * bulk_overhead + prefix + pair.first.size() + pair.second.size();
+            }
+            return bound;
+        case Argument::Kind::scores:
+            for (const ScoreMemberView& entry : argument.as_run<ScoreMemberView>()) {
+                bound += number_bound + bulk_overhead + entry.member.size();
+            }
+            return bound;
+        case Argument::Kind::reals: return number_bound * argument.as_run<double>().size();
+    }
+    return bound;
+}
+
+}  // namespace
+
+std::size_t encoded_bound(const CommandSpec& spec, std::span<const Argument> arguments,
+                          const KeyPrefix& prefix) noexcept {
+    std::size_t bound = bulk_overhead + spec.encoded_name.size();
+    for (const Argument& argument : arguments) bound += rare_bound(argument, prefix.size());
+    return bound;
+}
+
+char* encode(const CommandSpec& spec, std::span<const Argument> arguments, const KeyPrefix& prefix,
+             char* out) noexcept {
+    std::size_t count = spec.words;
+    for (const Argument& argument : arguments) count += argument.count();
+    out = put_head(out, '*', count);
+    out = put(out, spec.encoded_name);
+    for (const Argument& argument : arguments) {
+        switch (argument.kind()) {
+            case Argument::Kind::key: out = put_key(out, prefix.view(), argument.as_text()); break;
+            case Argument::Kind::text: out = put_bulk(out, argument.as_text()); break;
+            default: out = put_rare(argument, prefix.view(), out);
+        }
+    }
+    return out;
+}
+
+std::size_t encoded_bound(const CommandView& command, const KeyPrefix& prefix) noexcept {
+    return encoded_bound(command.spec(), command.arguments(), prefix);
+}
+
+char* encode(const CommandView& command, const KeyPrefix& prefix, char* out) noexcept {
+    return encode(command.spec(), command.arguments(), prefix, out);
+}
+
+}  // namespace redoubt
