@@ -39,7 +39,7 @@ void AsyncWire::start() {
 std::optional<Error> AsyncWire::submit(Operation& operation, TimePoint now) {
     if (!open_) return wire_closed_error();
     if (multiplexer_.in_flight() == 0) last_progress_ = now;
-    if (!multiplexer_.submit(operation)) return queue_full_error();
+    if (!multiplexer_.submit(operation, now)) return queue_full_error();
     if (!in_turn_) {
         flush_later();
         arm_timer();
@@ -149,12 +149,13 @@ void AsyncWire::arm_timer() {
 void AsyncWire::on_timer() {
     timer_at_ = TimePoint::max();
     const TimePoint now = Clock::now();
-    multiplexer_.expire(now);
-    if (!open_) return;
+    // First the watchdog: a wire that stands still is one failure, not one of each command on it.
     if (multiplexer_.in_flight() != 0 && now - last_progress_ >= settings_.attempt_timeout) {
         lose(stalled_error());
         return;
     }
+    multiplexer_.expire(now);
+    if (!open_) return;
     arm_timer();
 }
 

@@ -27,8 +27,9 @@ int poll_timeout(TimePoint until) {
 
 void BlockingOperation::on_complete() { wire_->finish(*waiter_); }
 
-void BlockingOperation::on_failure(const Error& error) {
+void BlockingOperation::on_failure(const Error& error, FailureSource source) {
     error_ = error;
+    source_ = source;
     wire_->finish(*waiter_);
 }
 
@@ -43,16 +44,17 @@ BlockingWire::~BlockingWire() {
     if (wake_fd_ >= 0) ::close(wake_fd_);
 }
 
-bool BlockingWire::run(BlockingOperation& operation) {
+bool BlockingWire::run(BlockingOperation& operation, TimePoint now) {
     Waiter& waiter = Waiter::of_this_thread();
     waiter.reset();
     operation.error_.reset();
+    operation.source_ = FailureSource::operation;
     operation.wire_ = this;
     operation.waiter_ = &waiter;
 
     Lock lock(mutex_);
-    if (!usable(Clock::now())) return false;
-    if (!multiplexer_.submit(operation)) {
+    if (!usable(now)) return false;
+    if (!multiplexer_.submit(operation, now)) {
         operation.error_ = queue_full_error();
         return true;
     }

@@ -23,17 +23,19 @@ class Waiter;
 class BlockingOperation : public Operation {
 public:
     void on_complete() final;
-    void on_failure(const Error& error) final;
+    void on_failure(const Error& error, FailureSource source) final;
     /// After `run`: why it failed, or nullopt when all its replies were delivered.
     const std::optional<Error>& error() const noexcept { return error_; }
+    FailureSource failure_source() const noexcept { return source_; }
 
 protected:
-    using Operation::Operation;
+    BlockingOperation() = default;
     ~BlockingOperation() = default;
 
 private:
     friend class BlockingWire;
     std::optional<Error> error_;
+    FailureSource source_ = FailureSource::operation;
     BlockingWire* wire_ = nullptr;
     Waiter* waiter_ = nullptr;
 };
@@ -50,7 +52,7 @@ public:
     /// Sends the operation and returns when it is answered, has failed, or its attempt deadline has come.
     /// False: the wire is closed, or its peer left while it was idle; the operation was not touched and may go
     /// to another wire at once.
-    [[nodiscard]] bool run(BlockingOperation& operation);
+    [[nodiscard]] bool run(BlockingOperation& operation, TimePoint now);
     /// Fails all that is in flight; their callers return.
     void close(const Error& error);
 

@@ -17,7 +17,7 @@ constexpr std::size_t keep_capacity = 256 * 1024;
 Multiplexer::Multiplexer(const ReplyLimits& reply_limits, const Limits& limits)
     : limits_(limits), scanner_(reply_limits), read_size_(first_read) {}
 
-bool Multiplexer::submit(Operation& operation) {
+bool Multiplexer::submit(Operation& operation, TimePoint now) {
     if (in_flight() >= limits_.max_commands || pending_.size() >= limits_.max_pending_bytes) return false;
     if (in_flight() == ring_.size()) grow_ring();
 
@@ -25,6 +25,7 @@ bool Multiplexer::submit(Operation& operation) {
     char* const end = operation.encode(begin);
     pending_.commit_to(end);
 
+    operation.begin_attempt(now);
     operation.ticket_ = tail_;
     Entry& entry = at(tail_++);
     entry.operation = &operation;
@@ -90,13 +91,17 @@ Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
         }
         --max_replies;
         Operation* const operation = at(head_).operation;
-        if (operation != nullptr) operation->on_reply(frame);
+        const bool isolated = operation == nullptr || operation->on_reply(frame);
         // The frame's bytes go before the completion, which may submit, and so may anything it resumes.
         input_.consume(frame.size());
         if (--at(head_).replies_left == 0) {
             Operation* const done = at(head_).operation;
             ++head_;
             if (done != nullptr) done->on_complete();
+        }
+        if (!isolated) {
+            fault_ = "a reply named a key that is not the project's own";
+            return Progress::fault;
         }
     }
     if (input_.empty()) {
@@ -158,7 +163,8 @@ std::size_t Multiplexer::expire(TimePoint now) {
         const bool sent = how[expired.size() - 1 - i] == Cancelled::tombstone;
         expired[i]->on_failure(Error::of(ErrorKind::timeout, sent ? Certainty::unknown : Certainty::not_sent,
                                          sent ? Stage::sent : Stage::queued,
-                                         sent ? "no answer in time" : "not written in time"));
+                                         sent ? "no answer in time" : "not written in time"),
+                               FailureSource::operation);
     }
     return expired.size();
 }
@@ -182,7 +188,7 @@ void Multiplexer::fail_all(const Error& error) {
         Error its_own = error;
         its_own.certainty = certainty;
         its_own.stage = certainty == Certainty::not_sent ? Stage::queued : Stage::sent;
-        operation->on_failure(its_own);
+        operation->on_failure(its_own, FailureSource::wire);
     }
 }
 

@@ -33,8 +33,8 @@ public:
     Multiplexer& operator=(const Multiplexer&) = delete;
 
     // Output ------------------------------------------------------------------------------------------------
-    /// Encodes the operation behind all others. False when a queue is full: nothing was taken.
-    [[nodiscard]] bool submit(Operation& operation);
+    /// Encodes the operation behind all others; its attempt begins now. False when a queue is full: nothing was taken.
+    [[nodiscard]] bool submit(Operation& operation, TimePoint now);
     bool has_output() const noexcept { return !writing_.empty() || !pending_.empty(); }
     /// What to write next: what the socket has not taken yet of the last hand-out, else all that is pending.
     /// From here on these commands count as written.

@@ -33,7 +33,7 @@ std::optional<Error> AsyncPool::submit(Operation& operation, TimePoint now) {
     }
     waiting_.push_back(&operation);
     if (!dialing_) begin_dial();
-    arm_timer(operation.attempt_deadline());
+    arm_timer(operation.call_deadline());
     return std::nullopt;
 }
 
@@ -92,7 +92,7 @@ void AsyncPool::adopt(connection::Transport transport) {
     for (Operation* operation : ready) {
         const std::optional<Error> refused =
             wire_ ? wire_->submit(*operation, now) : std::optional<Error>(connection::wire_closed_error());
-        if (refused) operation->on_failure(*refused);
+        if (refused) operation->on_failure(*refused, FailureSource::operation);
     }
 }
 
@@ -105,7 +105,7 @@ void AsyncPool::on_wire_lost(connection::AsyncWire&, const Error& error) {
 void AsyncPool::fail_waiting(const Error& error) {
     std::deque<Operation*> failed;
     failed.swap(waiting_);
-    for (Operation* operation : failed) operation->on_failure(error);
+    for (Operation* operation : failed) operation->on_failure(error, FailureSource::wire);
 }
 
 void AsyncPool::arm_timer(TimePoint at) {
@@ -122,13 +122,14 @@ void AsyncPool::expire_waiting() {
     timer_at_ = TimePoint::max();
     const TimePoint now = Clock::now();
     const auto split = std::stable_partition(waiting_.begin(), waiting_.end(),
-                                             [&](const Operation* op) { return op->attempt_deadline() > now; });
+                                             [&](const Operation* op) { return op->call_deadline() > now; });
     const std::vector<Operation*> expired(split, waiting_.end());
     waiting_.erase(split, waiting_.end());
-    for (const Operation* operation : waiting_) arm_timer(operation->attempt_deadline());
+    for (const Operation* operation : waiting_) arm_timer(operation->call_deadline());
     for (Operation* operation : expired) {
         operation->on_failure(Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting,
-                                        "no connection in time"));
+                                        "no connection in time"),
+                              FailureSource::operation);
     }
 }
 

@@ -49,6 +49,7 @@ public:
     /// Fails all, with what `close` means for each of them.
     void close(const Error& error);
 
+    bool closed() const noexcept { return closed_; }
     std::size_t in_flight() const noexcept { return wire_ ? wire_->in_flight() : 0; }
     std::size_t waiting() const noexcept { return waiting_.size(); }
     /// See AsyncWire::now.

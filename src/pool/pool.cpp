@@ -97,6 +97,12 @@ result<std::shared_ptr<connection::BlockingWire>> Pool::open_shared(Lock& lock, 
     return shared_;
 }
 
+std::optional<Error> Pool::pause_until(TimePoint time) {
+    Lock lock(mutex_);
+    closing_.wait_until(lock, time, [&] { return closed_.has_value(); });
+    return closed_;
+}
+
 void Pool::forget(const std::shared_ptr<connection::BlockingWire>& wire) {
     if (const std::optional<Error> loss = wire->take_loss()) node_->record_connection_failure(*loss, Clock::now());
     const Lock lock(mutex_);
@@ -300,6 +306,7 @@ void Pool::close(const Error& error) {
         for (connection::BlockingWire* wire : leased_) wire->close(error);
         for (Waiting* waiting : leases_wanted_) waiting->ready.notify_one();
         shared_changed_.notify_all();
+        closing_.notify_all();
     }
     if (shared) shared->close(error);
 }

@@ -89,6 +89,9 @@ public:
     /// The wire broke: the next caller opens another.
     void forget(const std::shared_ptr<connection::BlockingWire>& wire);
 
+    /// Sleeps between two attempts; ends at once with the reason when the pool is closed.
+    std::optional<Error> pause_until(TimePoint time);
+
     /// The async side, to be used on its executor.
     AsyncPool& async() noexcept { return *async_; }
     Node& node() noexcept { return *node_; }
@@ -146,6 +149,7 @@ private:
     std::vector<connection::BlockingWire*> leased_;  // to be failed by close()
     std::shared_ptr<connection::BlockingWire> shared_;
     std::condition_variable shared_changed_;
+    std::condition_variable closing_;
     std::size_t shared_wanted_ = 0;  // callers waiting for the shared wire
     bool opening_shared_ = false;
     std::optional<Error> closed_;

@@ -10,6 +10,10 @@
 
 namespace redoubt {
 
+/// Whose failure an operation ends with: its own, or that of the wire that carried it, which is counted once by
+/// the wire's owner however many operations were lost with it.
+enum class FailureSource : std::uint8_t { operation, wire };
+
 /// One submission to a wire. The wire calls it back from the thread that drives the wire: `on_reply` for
 /// each of its `replies` in order, then `on_complete`; or `on_failure` once, after which the wire has
 /// forgotten it. It may be submitted again afterwards: a retry encodes again.
@@ -22,26 +26,39 @@ public:
     virtual std::size_t encoded_bound() const noexcept = 0;
     /// Writes the commands' bytes and returns the end.
     virtual char* encode(char* out) const noexcept = 0;
-    /// One complete frame; it is valid during the call only.
-    virtual void on_reply(std::string_view frame) = 0;
+    /// One complete frame; it is valid during the call only. False: the reply breaks isolation, so the wire
+    /// must be closed.
+    [[nodiscard]] virtual bool on_reply(std::string_view frame) = 0;
     virtual void on_complete() = 0;
-    virtual void on_failure(const Error& error) = 0;
+    virtual void on_failure(const Error& error, FailureSource source) = 0;
 
     /// How many replies answer it; at least 1.
     std::uint32_t replies() const noexcept { return replies_; }
-    /// When the wire gives up on it: the end of the attempt.
+    /// When nobody waits for it any more, wherever it is.
+    TimePoint call_deadline() const noexcept { return call_deadline_; }
+    /// When the wire gives up on it; set when a wire takes it.
     TimePoint attempt_deadline() const noexcept { return attempt_deadline_; }
 
 protected:
-    explicit Operation(std::uint32_t replies) noexcept : replies_(replies) {}
+    Operation() = default;
     ~Operation() = default;
 
     void set_replies(std::uint32_t replies) noexcept { replies_ = replies; }
-    void set_attempt_deadline(TimePoint deadline) noexcept { attempt_deadline_ = deadline; }
+    void set_timing(TimePoint call_deadline, Duration attempt_timeout) noexcept {
+        call_deadline_ = call_deadline;
+        attempt_timeout_ = attempt_timeout;
+    }
 
 private:
     friend class Multiplexer;
-    std::uint32_t replies_;
+    void begin_attempt(TimePoint now) noexcept {
+        const TimePoint end = now + attempt_timeout_;
+        attempt_deadline_ = end < call_deadline_ ? end : call_deadline_;
+    }
+
+    std::uint32_t replies_ = 1;
+    TimePoint call_deadline_ = TimePoint::max();
+    Duration attempt_timeout_ = Duration::zero();
     TimePoint attempt_deadline_ = TimePoint::max();
     std::uint64_t ticket_ = 0;  // its place in the multiplexer's queue
 };

@@ -1,0 +1,73 @@
+// dispatch: one async call: the node that travels through pool and wire and ends in its caller's handler.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <boost/asio/io_context.hpp>
+
+#include <redoubt/connection/operation.hpp>
+#include <redoubt/dispatch/call.hpp>
+#include <redoubt/dispatch/call_state.hpp>
+#include <redoubt/resp/encoded_commands.hpp>
+
+namespace redoubt::dispatch {
+
+class Dispatcher;
+
+/// Everything of an async call but its handler and the type of its reply. It belongs to itself from `start` on:
+/// `finish` is called exactly once and destroys it.
+class AsyncCall : public Operation, protected ReplySink {
+public:
+    using Lane = boost::asio::io_context::executor_type;
+
+    /// Begins the call, from any thread; it never finishes inside this function.
+    void start() noexcept;
+    /// The caller cancels, on the lane. An unwritten command leaves the queue; a written one is given up only
+    /// when `also_written`, leaving a tombstone that swallows its reply.
+    void cancel(bool also_written);
+
+    std::size_t encoded_bound() const noexcept final { return commands_.bytes().size(); }
+    char* encode(char* out) const noexcept final;
+    bool on_reply(std::string_view frame) final { return reader_.take(frame); }
+    void on_complete() final;
+    void on_failure(const Error& error, FailureSource source) final;
+
+protected:
+    /// `refused`: an error found before (isolation, a bad argument), which the call will end with.
+    AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, EncodedCommands&& commands,
+              std::optional<Error>&& refused, const CallOptions& options, std::string_view name);
+    virtual ~AsyncCall();
+
+    /// The end: with the error, or with what `read` was given. `inside`: called by the lane's thread and not by the
+    /// caller's own initiation, so that a handler of the same lane may be called at once. Destroys this.
+    virtual void finish(const Error* error, bool inside) noexcept = 0;
+
+    const Lane& lane() const noexcept;
+
+private:
+    enum class Phase : std::uint8_t { idle, submitted, pausing };
+
+    void start_on_lane() noexcept;
+    void attempt();
+    void attempt_failed(const Error& error, FailureSource source);
+    void pause(Duration length);
+    void end(const Error* error);
+
+    struct Pause;
+
+    Dispatcher& dispatcher_;
+    EncodedCommands commands_;
+    ReplyReader reader_;
+    std::string_view name_;
+    CallState state_;
+    std::unique_ptr<Pause> pause_;
+    std::optional<Error> refused_;
+    std::uint32_t generation_ = 0;  // of the breaker when the attempt was admitted
+    Phase phase_ = Phase::idle;
+    bool initiating_ = false;
+};
+
+}  // namespace redoubt::dispatch

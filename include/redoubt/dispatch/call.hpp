@@ -1,0 +1,66 @@
+// dispatch: what a caller says of one call, and where its replies go.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <redoubt/base/clock.hpp>
+#include <redoubt/base/error.hpp>
+#include <redoubt/resp/command.hpp>
+#include <redoubt/resp/reply.hpp>
+
+namespace redoubt {
+
+/// Overrides of the configuration for one handle's calls; what is not set stays as configured.
+struct CallOptions {
+    std::optional<Duration> deadline;       ///< of the whole call; default: `operation_timeout`
+    std::optional<std::uint32_t> retries;   ///< attempts after the first; default: `max_retries`
+    std::optional<bool> retry_idempotent_writes;
+
+    /// These, and `other`'s where these say nothing.
+    CallOptions merged_over(const CallOptions& other) const noexcept;
+};
+
+/// Takes the replies of one call as they are read off the wire, on the thread that reads.
+class ReplySink {
+public:
+    /// The reply to command number `index`, which is no error.
+    virtual ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) = 0;
+    /// Of several commands: this one was answered with an error, or its answer cannot be read. (A call of one
+    /// command fails as a whole instead.)
+    virtual void fail(std::uint32_t index, const Error& error) = 0;
+
+protected:
+    ~ReplySink() = default;
+};
+
+/// Where one call stands: which reply comes next, and the error of a single command. Shared by both kinds of
+/// callers.
+class ReplyReader {
+public:
+    ReplyReader(ReplySink& sink, const KeyPrefix& prefix, std::uint32_t replies, bool trusted) noexcept
+        : sink_(&sink), prefix_(&prefix), replies_(replies), trusted_(trusted) {}
+
+    /// False: the reply breaks isolation.
+    [[nodiscard]] bool take(std::string_view frame);
+    void restart() noexcept {
+        next_ = 0;
+        error_.reset();
+    }
+    /// How many replies have come.
+    std::uint32_t taken() const noexcept { return next_; }
+    std::optional<Error>& error() noexcept { return error_; }
+
+private:
+    bool fail(Error error);
+
+    ReplySink* sink_;
+    const KeyPrefix* prefix_;
+    std::uint32_t replies_;
+    std::uint32_t next_ = 0;
+    bool trusted_;
+    std::optional<Error> error_;
+};
+
+}  // namespace redoubt

@@ -1,0 +1,48 @@
+// dispatch: the pure machine of one call: its deadline, its attempts, and what follows a failed one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <redoubt/base/retry_category.hpp>
+#include <redoubt/dispatch/call.hpp>
+
+namespace redoubt::policy {
+class RetryBudget;
+}
+
+namespace redoubt::dispatch {
+
+struct CallSettings;
+
+/// Told the time; does nothing by itself.
+class CallState {
+public:
+    CallState(const CallSettings& settings, const CallOptions& options, TimePoint now) noexcept;
+
+    TimePoint deadline() const noexcept { return deadline_; }
+    void begin_attempt() noexcept { ++attempts_; }
+    std::uint32_t attempts() const noexcept { return attempts_; }
+
+    /// The pause before the next attempt, or nullopt when `error` goes to the caller. `partly_answered`: some of
+    /// several commands were, so the call cannot be repeated.
+    std::optional<Duration> after_failure(const CallSettings& settings, RetryCategory category, const Error& error,
+                                          bool partly_answered, const policy::RetryBudget& budget, double chance,
+                                          TimePoint now) const noexcept;
+    /// Says in the error what the call knows: how often, how long, which command, whose and where to.
+    void describe(Error& error, std::string_view operation, const std::shared_ptr<const ErrorOrigin>& origin,
+                  TimePoint now) const;
+
+private:
+    TimePoint start_;
+    TimePoint deadline_;
+    CallOptions options_;
+    std::uint32_t attempts_ = 0;
+};
+
+/// Uniform in [0, 1), from a generator of the calling thread.
+double chance();
+
+}  // namespace redoubt::dispatch

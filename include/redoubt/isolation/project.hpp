@@ -1,0 +1,78 @@
+// isolation: one project as its clients see it: its prefix, and the only way from a command to the wires.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <redoubt/base/result.hpp>
+#include <redoubt/dispatch/call.hpp>
+#include <redoubt/resp/command.hpp>
+#include <redoubt/resp/encoded_commands.hpp>
+#include <redoubt/resp/value.hpp>
+
+namespace redoubt {
+
+namespace dispatch {
+class Dispatcher;
+}
+
+namespace isolation {
+
+class LeasedCalls;
+
+/// Made by the factory for a checked id. Thread-safe. Every command that passes through it gets the prefix, and
+/// nothing else here can reach a wire.
+class Project {
+public:
+    Project(std::string id, KeyPrefix prefix, std::unique_ptr<dispatch::Dispatcher> dispatcher);
+    ~Project();
+    Project(const Project&) = delete;
+    Project& operator=(const Project&) = delete;
+
+    /// Empty for the unprefixed pool of `development`.
+    const std::string& id() const noexcept { return id_; }
+    const KeyPrefix& prefix() const noexcept { return prefix_; }
+
+    /// One command, on this thread.
+    std::optional<Error> run(const CommandView& command, ReplySink& sink, const CallOptions& options);
+    /// Several, sent as one piece.
+    std::optional<Error> run(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
+                             const CallOptions& options);
+    /// One given as words.
+    result<Value> run_raw(std::span<const std::string_view> words, const CallOptions& options);
+
+    /// Encodes behind what is there; an error when the command may not be sent.
+    std::optional<Error> encode(const CommandView& command, EncodedCommands& into) const;
+    /// The same of words; `rule` says how the reply is to be read.
+    std::optional<Error> encode_raw(std::span<const std::string_view> words, EncodedCommands& into,
+                                    ReplyRule& rule) const;
+
+    /// A connection of one's own, for WATCH.
+    result<std::unique_ptr<LeasedCalls>> lease(std::string_view operation, const CallOptions& options);
+
+    dispatch::Dispatcher& dispatcher() noexcept { return *dispatcher_; }
+    /// An error of this project that was found before anything was sent.
+    Error refusal(Error error, std::string_view operation) const;
+
+private:
+    std::string id_;
+    KeyPrefix prefix_;
+    std::unique_ptr<dispatch::Dispatcher> dispatcher_;
+};
+
+/// Calls on one leased connection, in order. It is closed when this is destroyed, unless `set_clean` said that
+/// nothing is left behind on it. One thread at a time.
+class LeasedCalls {
+public:
+    virtual ~LeasedCalls() = default;
+    virtual std::optional<Error> run(const CommandView& command, ReplySink& sink, const CallOptions& options) = 0;
+    virtual std::optional<Error> run(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
+                                     const CallOptions& options) = 0;
+    virtual void set_clean(bool clean) noexcept = 0;
+};
+
+}  // namespace isolation
+}  // namespace redoubt

@@ -1,0 +1,53 @@
+// resp: commands already encoded, prefix in place: what a pipeline gathers, and what an async call owns, since its
+// caller's arguments may be gone when it is sent or sent again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <redoubt/resp/command.hpp>
+
+namespace redoubt {
+
+/// Bytes with room for a small command inside, so that an everyday async call allocates nothing for it.
+class EncodedCommands {
+public:
+    static constexpr std::size_t inline_capacity = 152;
+
+    EncodedCommands() = default;
+    EncodedCommands(const EncodedCommands& other) { *this = other; }
+    EncodedCommands(EncodedCommands&& other) noexcept { *this = std::move(other); }
+    EncodedCommands& operator=(const EncodedCommands& other);
+    EncodedCommands& operator=(EncodedCommands&& other) noexcept;
+    ~EncodedCommands() = default;
+
+    void append(const CommandView& command, const KeyPrefix& prefix);
+    void append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
+                const KeyPrefix& prefix);
+
+    std::string_view bytes() const noexcept { return {data(), size_}; }
+    /// How many commands, and so how many replies.
+    std::uint32_t count() const noexcept { return count_; }
+    /// What may be retried of all of them together: the strictest of their categories.
+    RetryCategory retry() const noexcept { return retry_; }
+    /// Of the last one that was appended.
+    std::string_view last_name() const noexcept { return name_; }
+
+private:
+    const char* data() const noexcept { return heap_ ? heap_.get() : inline_; }
+    char* reserve(std::size_t bytes);
+
+    std::size_t size_ = 0;
+    std::size_t capacity_ = inline_capacity;
+    std::unique_ptr<char[]> heap_;
+    std::string_view name_;
+    std::uint32_t count_ = 0;
+    RetryCategory retry_ = RetryCategory::read_only;
+    char inline_[inline_capacity];
+};
+
+}  // namespace redoubt

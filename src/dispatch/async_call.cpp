@@ -1,0 +1,147 @@
+// dispatch: async calls; see the header.
+#include <redoubt/dispatch/async_call.hpp>
+
+#include <cstring>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "dispatch/dispatcher.hpp"
+
+namespace redoubt::dispatch {
+
+namespace asio = boost::asio;
+
+// Made only when an attempt has failed and another follows.
+struct AsyncCall::Pause {
+    explicit Pause(const Lane& lane) : timer(lane) {}
+    asio::steady_timer timer;
+};
+
+AsyncCall::AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, EncodedCommands&& commands,
+                     std::optional<Error>&& refused, const CallOptions& options, std::string_view name)
+    : dispatcher_(dispatcher),
+      commands_(std::move(commands)),
+      reader_(*this, prefix, commands_.count(), true),
+      name_(name),
+      state_(dispatcher.settings(), options, Clock::now()),
+      refused_(std::move(refused)) {
+    set_replies(commands_.count());
+    set_timing(state_.deadline(), dispatcher.settings().attempt_timeout);
+}
+
+AsyncCall::~AsyncCall() = default;
+
+const AsyncCall::Lane& AsyncCall::lane() const noexcept { return dispatcher_.lane(); }
+
+char* AsyncCall::encode(char* out) const noexcept {
+    const std::string_view bytes = commands_.bytes();
+    std::memcpy(out, bytes.data(), bytes.size());
+    return out + bytes.size();
+}
+
+void AsyncCall::start() noexcept {
+    if (lane().running_in_this_thread()) {
+        start_on_lane();
+    } else {
+        asio::post(lane(), [this] { start_on_lane(); });
+    }
+}
+
+void AsyncCall::start_on_lane() noexcept {
+    initiating_ = true;
+    attempt();
+    // When the call has ended in here, `end` has left the rest to a posted handler: this still exists.
+    initiating_ = false;
+}
+
+void AsyncCall::attempt() {
+    if (refused_) return end(&*refused_);
+    pool::Pool& pool = dispatcher_.route();
+    const TimePoint now = pool.async().now();
+    const pool::Node::Admission admission = pool.node().admit(now);
+    if (!admission) {
+        Error error = pool.node().circuit_open_error(admission);
+        return end(&error);
+    }
+    generation_ = admission.generation;
+    state_.begin_attempt();
+    phase_ = Phase::submitted;
+    if (std::optional<Error> refused = pool.async().submit(*this, now)) {
+        attempt_failed(*refused, FailureSource::operation);
+    }
+}
+
+void AsyncCall::on_complete() {
+    if (reader_.error()) [[unlikely]] {
+        const Error error = *reader_.error();
+        return attempt_failed(error, FailureSource::operation);
+    }
+    pool::Pool& pool = dispatcher_.route();
+    record_attempt(pool.node(), {true, false, generation_, {}}, nullptr, FailureSource::operation, false,
+                   pool.async().now());
+    pool.budget().on_success();
+    end(nullptr);
+}
+
+void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_failed(error, source); }
+
+void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
+    pool::Pool& pool = dispatcher_.route();
+    const TimePoint now = Clock::now();
+    record_attempt(pool.node(), {true, false, generation_, {}}, &error, source, attempt_deadline() < state_.deadline(),
+                   now);
+    pool.budget().on_failure();
+    const bool partly = commands_.count() > 1 && reader_.taken() != 0;
+    const std::optional<Duration> length =
+        state_.after_failure(dispatcher_.settings(), commands_.retry(), error, partly, pool.budget(), chance(), now);
+    if (length && !pool.async().closed()) {
+        pause(*length);
+    } else {
+        end(&error);
+    }
+}
+
+void AsyncCall::pause(Duration length) {
+    reader_.restart();
+    phase_ = Phase::pausing;
+    if (!pause_) pause_ = std::make_unique<Pause>(lane());
+    pause_->timer.expires_after(length);
+    // The call lives until it has ended, and it does not end while it pauses but by `cancel` or `close`, which both
+    // go through this handler.
+    pause_->timer.async_wait([this](const boost::system::error_code& cancelled) {
+        if (cancelled) {
+            Error error = Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::backoff, "cancelled by the caller");
+            return end(&error);
+        }
+        attempt();
+    });
+}
+
+void AsyncCall::cancel(bool also_written) {
+    switch (phase_) {
+        case Phase::idle: break;
+        case Phase::pausing: pause_->timer.cancel(); break;
+        case Phase::submitted: {
+            pool::AsyncPool& pool = dispatcher_.route().async();
+            if (!also_written && !pool.is_unwritten(*this)) break;
+            const bool sent = pool.cancel(*this) == Multiplexer::Cancelled::tombstone;
+            dispatcher_.route().node().release({true, false, generation_, {}});
+            Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
+                                    sent ? Stage::sent : Stage::queued, "cancelled by the caller");
+            end(&error);
+            break;
+        }
+    }
+}
+
+void AsyncCall::end(const Error* error) {
+    phase_ = Phase::idle;
+    if (error == nullptr) return finish(nullptr, !initiating_);
+    Error described = *error;
+    state_.describe(described, name_, dispatcher_.origin(), Clock::now());
+    finish(&described, !initiating_);
+}
+
+}  // namespace redoubt::dispatch

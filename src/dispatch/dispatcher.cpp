@@ -1,0 +1,159 @@
+// dispatch: blocking calls, and what both kinds share; see the header.
+#include "dispatch/dispatcher.hpp"
+
+#include <utility>
+
+#include <redoubt/dispatch/call_state.hpp>
+
+#include "connection/blocking_wire.hpp"
+#include "connection/server_error.hpp"
+
+namespace redoubt::dispatch {
+namespace {
+
+thread_local bool is_io_thread = false;
+
+Error io_thread_error() {
+    return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                     "a blocking call on the service's own I/O thread would stop all async calls; use async()");
+}
+
+// One blocking call on its way; lives on its caller's stack.
+class BlockingCall final : public connection::BlockingOperation {
+public:
+    BlockingCall(const Request& request, ReplySink& sink, const KeyPrefix& prefix, bool trusted, TimePoint deadline,
+                 Duration attempt_timeout) noexcept
+        : request_(request), reader_(sink, prefix, request.replies(), trusted) {
+        set_replies(request.replies());
+        set_timing(deadline, attempt_timeout);
+    }
+    std::size_t encoded_bound() const noexcept override { return request_.encoded_bound(); }
+    char* encode(char* out) const noexcept override { return request_.encode(out); }
+    bool on_reply(std::string_view frame) override { return reader_.take(frame); }
+
+    ReplyReader& reader() noexcept { return reader_; }
+    /// The wire's failure, else the error that the server answered with.
+    std::optional<Error> outcome() const {
+        return error() ? error() : const_cast<BlockingCall*>(this)->reader_.error();
+    }
+
+private:
+    const Request& request_;
+    ReplyReader reader_;
+};
+
+// A wire that works, and the call on it. Wires whose peer left while they rested are passed over: nothing was sent.
+std::optional<Error> attempt(pool::Pool& pool, BlockingCall& call, const CallState& state) {
+    for (;;) {
+        const result<std::shared_ptr<connection::BlockingWire>> wire = pool.shared_wire(state.deadline());
+        if (!wire) return wire.error();
+        const bool ran = (*wire)->run(call, Clock::now());
+        if (!ran || call.failure_source() == FailureSource::wire || (call.reader().error() && !(*wire)->is_open())) {
+            pool.forget(*wire);
+        }
+        if (ran) return call.outcome();
+    }
+}
+
+}  // namespace
+
+void mark_io_thread() noexcept { is_io_thread = true; }
+
+void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
+                    bool attempt_timeout_was_shorter, TimePoint now) {
+    if (error == nullptr) {
+        node.record_success(admission, now);
+    } else if (source == FailureSource::wire) {
+        node.release(admission);
+    } else if (error->stage == Stage::reply) {
+        if (connection::is_node_failure(error->prefix())) {
+            node.record_failure(admission, now);
+        } else {
+            node.record_success(admission, now);
+        }
+    } else if (error->kind == ErrorKind::timeout && error->stage == Stage::sent && attempt_timeout_was_shorter) {
+        node.record_failure(admission, now);
+    } else {
+        node.release(admission);
+    }
+}
+
+Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
+                       std::shared_ptr<const ErrorOrigin> origin, Lane lane)
+    : router_(std::move(router)), settings_(settings), origin_(std::move(origin)), lane_(std::move(lane)) {}
+
+std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
+                                     const CallOptions& options) {
+    CallState state(settings_, options, Clock::now());
+    const auto described = [&](Error error) {
+        state.describe(error, request.name(), origin_, Clock::now());
+        return error;
+    };
+    if (is_io_thread) return described(io_thread_error());
+
+    pool::Pool& pool = route();
+    pool::Node& node = pool.node();
+    BlockingCall call(request, sink, prefix, true, state.deadline(), settings_.attempt_timeout);
+    for (;;) {
+        const pool::Node::Admission admission = node.admit(Clock::now());
+        if (!admission) return described(node.circuit_open_error(admission));
+        state.begin_attempt();
+        std::optional<Error> error = attempt(pool, call, state);
+        const bool ours = call.attempt_deadline() < state.deadline();
+        record_attempt(node, admission, error ? &*error : nullptr, call.failure_source(), ours, Clock::now());
+        if (!error) {
+            pool.budget().on_success();
+            return std::nullopt;
+        }
+        pool.budget().on_failure();
+        const std::optional<Duration> pause = state.after_failure(
+            settings_, request.retry(), *error, call.reader().taken() != 0 && request.replies() > 1, pool.budget(),
+            chance(), Clock::now());
+        if (!pause) return described(*error);
+        if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
+        call.reader().restart();
+    }
+}
+
+result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOptions& options) {
+    CallState state(settings_, options, Clock::now());
+    pool::Node& node = route().node();
+    const pool::Node::Admission admission = node.admit(Clock::now());
+    std::optional<Error> failed;
+    if (is_io_thread) {
+        failed = io_thread_error();
+    } else if (!admission) {
+        failed = node.circuit_open_error(admission);
+    } else {
+        node.release(admission);
+        result<pool::Lease> lease = route().lease(state.deadline());
+        if (lease) return lease;
+        failed = lease.error();
+    }
+    state.describe(*failed, operation, origin_, Clock::now());
+    return *failed;
+}
+
+std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
+                                        const KeyPrefix& prefix, const CallOptions& options, bool trusted) {
+    CallState state(settings_, options, Clock::now());
+    pool::Node& node = route().node();
+    BlockingCall call(request, sink, prefix, trusted, state.deadline(), settings_.attempt_timeout);
+    state.begin_attempt();
+    const pool::Node::Admission admission = node.admit(Clock::now());
+    std::optional<Error> error;
+    if (!admission) {
+        error = node.circuit_open_error(admission);
+    } else {
+        error = lease.wire().run(call, Clock::now()) ? call.outcome() : connection::wire_closed_error();
+        if (const std::optional<Error> loss = lease.wire().take_loss()) {
+            node.record_connection_failure(*loss, Clock::now());
+        }
+        record_attempt(node, admission, error ? &*error : nullptr, call.failure_source(),
+                       call.attempt_deadline() < state.deadline(), Clock::now());
+    }
+    if (error) state.describe(*error, request.name(), origin_, Clock::now());
+    return error;
+}
+
+}  // namespace redoubt::dispatch

@@ -1,0 +1,55 @@
+// dispatch: the life of a call: deadline, retry, route, the node's breaker, one attempt; for callers that block and
+// for those that do not.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <boost/asio/io_context.hpp>
+
+#include <redoubt/dispatch/call.hpp>
+
+#include "dispatch/call_settings.hpp"
+#include "dispatch/request.hpp"
+#include "topology/topology.hpp"
+
+namespace redoubt::dispatch {
+
+/// One project's. Thread-safe.
+class Dispatcher {
+public:
+    using Lane = boost::asio::io_context::executor_type;
+
+    Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
+               std::shared_ptr<const ErrorOrigin> origin, Lane lane);
+
+    /// Makes the call on this thread. nullopt: all replies went to the sink.
+    std::optional<Error> run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
+                             const CallOptions& options);
+    /// One attempt on a leased wire, without retry: for what depends on the state of that one connection.
+    std::optional<Error> run_on(pool::Lease& lease, const Request& request, ReplySink& sink, const KeyPrefix& prefix,
+                                const CallOptions& options, bool trusted);
+    result<pool::Lease> lease(std::string_view operation, const CallOptions& options);
+
+    const CallSettings& settings() const noexcept { return settings_; }
+    const std::shared_ptr<const ErrorOrigin>& origin() const noexcept { return origin_; }
+    const Lane& lane() const noexcept { return lane_; }
+    topology::Router& router() noexcept { return *router_; }
+    pool::Pool& route() noexcept { return router_->route(); }
+
+private:
+    std::unique_ptr<topology::Router> router_;
+    CallSettings settings_;
+    std::shared_ptr<const ErrorOrigin> origin_;
+    Lane lane_;
+};
+
+/// Tells the node's breaker how an attempt ended. What was lost with its wire, and what ended by the caller's own
+/// deadline, is not counted: the wire's owner counted the one, and the other says nothing about the node.
+void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
+                    bool attempt_timeout_was_shorter, TimePoint now);
+
+/// Marks the calling thread as one of the service's own I/O threads, on which a blocking call is refused.
+void mark_io_thread() noexcept;
+
+}  // namespace redoubt::dispatch

@@ -1,0 +1,65 @@
+// dispatch: the commands of one call, in whichever form its caller has them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <redoubt/resp/command.hpp>
+#include <redoubt/resp/encoded_commands.hpp>
+
+namespace redoubt::dispatch {
+
+/// Borrowed for the length of the call.
+class Request {
+public:
+    virtual std::size_t encoded_bound() const noexcept = 0;
+    virtual char* encode(char* out) const noexcept = 0;
+
+    std::uint32_t replies() const noexcept { return replies_; }
+    std::string_view name() const noexcept { return name_; }
+    RetryCategory retry() const noexcept { return retry_; }
+
+protected:
+    Request(std::uint32_t replies, std::string_view name, RetryCategory retry) noexcept
+        : replies_(replies), name_(name), retry_(retry) {}
+    ~Request() = default;
+
+private:
+    std::uint32_t replies_;
+    std::string_view name_;
+    RetryCategory retry_;
+};
+
+/// One command, encoded from its arguments each time it is sent: nothing is copied before.
+class ArgumentsRequest final : public Request {
+public:
+    ArgumentsRequest(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
+                     const KeyPrefix& prefix) noexcept
+        : Request(1, spec.name, retry), spec_(spec), arguments_(arguments), prefix_(prefix) {}
+    std::size_t encoded_bound() const noexcept override { return redoubt::encoded_bound(spec_, arguments_, prefix_); }
+    char* encode(char* out) const noexcept override { return redoubt::encode(spec_, arguments_, prefix_, out); }
+
+private:
+    const CommandSpec& spec_;
+    std::span<const Argument> arguments_;
+    const KeyPrefix& prefix_;
+};
+
+/// Commands that are encoded already.
+class BytesRequest final : public Request {
+public:
+    BytesRequest(const EncodedCommands& commands, std::string_view name) noexcept
+        : Request(commands.count(), name, commands.retry()), bytes_(commands.bytes()) {}
+    std::size_t encoded_bound() const noexcept override { return bytes_.size(); }
+    char* encode(char* out) const noexcept override {
+        std::memcpy(out, bytes_.data(), bytes_.size());
+        return out + bytes_.size();
+    }
+
+private:
+    std::string_view bytes_;
+};
+
+}  // namespace redoubt::dispatch

@@ -1,0 +1,107 @@
+// isolation: a project; see its header.
+#include <redoubt/isolation/project.hpp>
+
+#include <utility>
+
+#include "dispatch/dispatcher.hpp"
+#include "isolation/raw_command.hpp"
+
+namespace redoubt::isolation {
+namespace {
+
+Error invalid(const CommandView& command) {
+    return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission, command.invalid());
+}
+
+// Reads the one reply of a raw command.
+class RawSink final : public ReplySink {
+public:
+    explicit RawSink(ReplyRule rule) noexcept : rule_(rule) {}
+    ReadOutcome read(std::uint32_t, ReplyCursor& cursor, const KeyPrefix& prefix) override {
+        return read_raw_reply(cursor, prefix, rule_, value);
+    }
+    void fail(std::uint32_t, const Error&) override {}  // one command fails as a whole
+
+    Value value;
+
+private:
+    ReplyRule rule_;
+};
+
+class Leased final : public LeasedCalls {
+public:
+    Leased(Project& project, pool::Lease lease) : project_(project), lease_(std::move(lease)) {}
+
+    std::optional<Error> run(const CommandView& command, ReplySink& sink, const CallOptions& options) override {
+        if (!command.invalid().empty()) return project_.refusal(invalid(command), command.name());
+        const dispatch::ArgumentsRequest request(command.spec(), command.retry(), command.arguments(),
+                                                 project_.prefix());
+        return project_.dispatcher().run_on(lease_, request, sink, project_.prefix(), options, true);
+    }
+    std::optional<Error> run(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
+                             const CallOptions& options) override {
+        return project_.dispatcher().run_on(lease_, dispatch::BytesRequest(commands, name), sink, project_.prefix(),
+                                            options, false);
+    }
+    void set_clean(bool clean) noexcept override { lease_.set_clean(clean); }
+
+private:
+    Project& project_;
+    pool::Lease lease_;
+};
+
+}  // namespace
+
+Project::Project(std::string id, KeyPrefix prefix, std::unique_ptr<dispatch::Dispatcher> dispatcher)
+    : id_(std::move(id)), prefix_(std::move(prefix)), dispatcher_(std::move(dispatcher)) {}
+
+Project::~Project() = default;
+
+std::optional<Error> Project::run(const CommandView& command, ReplySink& sink, const CallOptions& options) {
+    if (!command.invalid().empty()) return refusal(invalid(command), command.name());
+    const dispatch::ArgumentsRequest request(command.spec(), command.retry(), command.arguments(), prefix_);
+    return dispatcher_->run(request, sink, prefix_, options);
+}
+
+std::optional<Error> Project::run(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
+                                  const CallOptions& options) {
+    return dispatcher_->run(dispatch::BytesRequest(commands, name), sink, prefix_, options);
+}
+
+result<Value> Project::run_raw(std::span<const std::string_view> words, const CallOptions& options) {
+    const result<RawCommand> command = RawCommand::parse(words);
+    if (!command) return refusal(command.error(), {});
+    RawSink sink(command->spec().reply);
+    const dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_);
+    if (std::optional<Error> error = dispatcher_->run(request, sink, prefix_, options)) return *error;
+    return std::move(sink.value);
+}
+
+std::optional<Error> Project::encode(const CommandView& command, EncodedCommands& into) const {
+    if (!command.invalid().empty()) return refusal(invalid(command), command.name());
+    into.append(command, prefix_);
+    return std::nullopt;
+}
+
+std::optional<Error> Project::encode_raw(std::span<const std::string_view> words, EncodedCommands& into,
+                                         ReplyRule& rule) const {
+    const result<RawCommand> command = RawCommand::parse(words);
+    if (!command) return refusal(command.error(), {});
+    rule = command->spec().reply;
+    into.append(command->spec(), command->retry(), command->arguments(), prefix_);
+    return std::nullopt;
+}
+
+result<std::unique_ptr<LeasedCalls>> Project::lease(std::string_view operation, const CallOptions& options) {
+    result<pool::Lease> lease = dispatcher_->lease(operation, options);
+    if (!lease) return lease.error();
+    return std::unique_ptr<LeasedCalls>(std::make_unique<Leased>(*this, std::move(*lease)));
+}
+
+Error Project::refusal(Error error, std::string_view operation) const {
+    error.origin = dispatcher_->origin();
+    if (error.operation.empty()) error.operation = operation;
+    return error;
+}
+
+}  // namespace redoubt::isolation

@@ -1,0 +1,56 @@
+// resp: encoded commands; see the header.
+#include <redoubt/resp/encoded_commands.hpp>
+
+#include <algorithm>
+
+namespace redoubt {
+
+EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
+    if (this == &other) return *this;
+    size_ = 0;
+    std::memcpy(reserve(other.size_), other.data(), other.size_);
+    size_ = other.size_;
+    name_ = other.name_;
+    count_ = other.count_;
+    retry_ = other.retry_;
+    return *this;
+}
+
+EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
+    if (this == &other) return *this;
+    heap_ = std::move(other.heap_);
+    if (!heap_) std::memcpy(inline_, other.inline_, other.size_);
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, inline_capacity);
+    name_ = other.name_;
+    count_ = std::exchange(other.count_, 0);
+    retry_ = std::exchange(other.retry_, RetryCategory::read_only);
+    return *this;
+}
+
+void EncodedCommands::append(const CommandView& command, const KeyPrefix& prefix) {
+    append(command.spec(), command.retry(), command.arguments(), prefix);
+}
+
+void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
+                             const KeyPrefix& prefix) {
+    char* const out = reserve(encoded_bound(spec, arguments, prefix));
+    size_ += static_cast<std::size_t>(encode(spec, arguments, prefix, out) - out);
+    name_ = spec.name;
+    ++count_;
+    retry_ = std::max(retry_, retry);
+}
+
+// Room for `bytes` more.
+char* EncodedCommands::reserve(std::size_t bytes) {
+    if (size_ + bytes > capacity_) {
+        const std::size_t grown = std::max(size_ + bytes, capacity_ * 2);
+        std::unique_ptr<char[]> bigger(new char[grown]);
+        std::memcpy(bigger.get(), data(), size_);
+        heap_ = std::move(bigger);
+        capacity_ = grown;
+    }
+    return (heap_ ? heap_.get() : inline_) + size_;
+}
+
+}  // namespace redoubt

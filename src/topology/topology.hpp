@@ -1,0 +1,46 @@
+// topology: which node a command goes to. The rest of the code does not know which kind of topology it runs on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include <redoubt/base/config.hpp>
+#include <redoubt/base/telemetry.hpp>
+
+#include "pool/connection_budget.hpp"
+#include "pool/node.hpp"
+#include "pool/pool.hpp"
+
+namespace redoubt::topology {
+
+/// One project's way to its pools. Thread-safe.
+class Router {
+public:
+    virtual ~Router() = default;
+    /// The pool for a command without regard to its keys (one node has them all).
+    virtual pool::Pool& route() noexcept = 0;
+    virtual void for_each_pool(const std::function<void(pool::Pool&)>& visit) = 0;
+};
+
+/// All nodes of a deployment. Thread-safe.
+class Topology {
+public:
+    virtual ~Topology() = default;
+    /// A project's pools, whose async side lives on `lane`.
+    virtual std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane) = 0;
+    virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
+    /// No more probing.
+    virtual void stop() = 0;
+};
+
+/// @throws RedisConfigurationException when TLS files cannot be used
+std::unique_ptr<Topology> make_standalone(const RedisServiceConfig& config, const Target& target,
+                                          const boost::asio::io_context::executor_type& lane,
+                                          std::shared_ptr<pool::ConnectionBudget> budget,
+                                          std::shared_ptr<Telemetry> telemetry);
+
+}  // namespace redoubt::topology
