@@ -170,9 +170,10 @@ std::size_t Multiplexer::expire(TimePoint now) {
 }
 
 // A command of which the socket did not take the last byte was never whole at the server. Of several that were
-// sent as one piece the first may have been.
+// sent as one piece the first may have been, unless they are a transaction.
 Certainty Multiplexer::certainty_of(const Entry& entry) const noexcept {
-    const std::uint64_t must_exceed = entry.operation->replies() == 1 ? entry.end - 1 : entry.end - entry.size;
+    const bool last_byte_decides = entry.operation->replies() == 1 || entry.operation->atomic_;
+    const std::uint64_t must_exceed = last_byte_decides ? entry.end - 1 : entry.end - entry.size;
     return maybe_taken_ > must_exceed ? Certainty::unknown : Certainty::not_sent;
 }
 

@@ -28,6 +28,7 @@ AsyncCall::AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, EncodedCom
       state_(dispatcher.settings(), options, Clock::now()),
       refused_(std::move(refused)) {
     set_replies(commands_.count());
+    set_atomic(commands_.atomic());
     set_timing(state_.deadline(), dispatcher.settings().attempt_timeout);
 }
 
@@ -58,6 +59,7 @@ void AsyncCall::start_on_lane() noexcept {
 
 void AsyncCall::attempt() {
     if (refused_) return end(&*refused_);
+    if (commands_.count() == 0) return end(nullptr);
     pool::Pool& pool = dispatcher_.route();
     const TimePoint now = pool.async().now();
     const pool::Node::Admission admission = pool.node().admit(now);
@@ -108,21 +110,25 @@ void AsyncCall::pause(Duration length) {
     phase_ = Phase::pausing;
     if (!pause_) pause_ = std::make_unique<Pause>(lane());
     pause_->timer.expires_after(length);
-    // The call lives until it has ended, and it does not end while it pauses but by `cancel` or `close`, which both
-    // go through this handler.
-    pause_->timer.async_wait([this](const boost::system::error_code& cancelled) {
-        if (cancelled) {
-            Error error = Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::backoff, "cancelled by the caller");
-            return end(&error);
-        }
-        attempt();
+    dispatcher_.pausing().insert(this);
+    // The call does not end while it pauses: whatever ends the pause comes through this handler.
+    pause_->timer.async_wait([this](const boost::system::error_code&) {
+        dispatcher_.pausing().erase(this);
+        if (!cancelled_) return attempt();
+        Error error = Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::backoff, "cancelled by the caller");
+        end(&error);
     });
 }
+
+void AsyncCall::interrupt() { pause_->timer.cancel(); }
 
 void AsyncCall::cancel(bool also_written) {
     switch (phase_) {
         case Phase::idle: break;
-        case Phase::pausing: pause_->timer.cancel(); break;
+        case Phase::pausing:
+            cancelled_ = true;
+            interrupt();
+            break;
         case Phase::submitted: {
             pool::AsyncPool& pool = dispatcher_.route().async();
             if (!also_written && !pool.is_unwritten(*this)) break;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <redoubt/dispatch/async_call.hpp>
 #include <redoubt/dispatch/call_state.hpp>
 
 #include "connection/blocking_wire.hpp"
@@ -25,6 +26,7 @@ public:
                  Duration attempt_timeout) noexcept
         : request_(request), reader_(sink, prefix, request.replies(), trusted) {
         set_replies(request.replies());
+        set_atomic(request.atomic());
         set_timing(deadline, attempt_timeout);
     }
     std::size_t encoded_bound() const noexcept override { return request_.encoded_bound(); }
@@ -132,6 +134,11 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
     }
     state.describe(*failed, operation, origin_, Clock::now());
     return *failed;
+}
+
+void Dispatcher::close_async(const Error& error) {
+    router_->for_each_pool([&](pool::Pool& pool) { pool.async().close(error); });
+    for (AsyncCall* call : pausing_) call->interrupt();
 }
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <unordered_set>
 
 #include <boost/asio/io_context.hpp>
 
@@ -14,6 +15,8 @@
 #include "topology/topology.hpp"
 
 namespace redoubt::dispatch {
+
+class AsyncCall;
 
 /// One project's. Thread-safe.
 class Dispatcher {
@@ -31,6 +34,11 @@ public:
                                 const CallOptions& options, bool trusted);
     result<pool::Lease> lease(std::string_view operation, const CallOptions& options);
 
+    /// On the lane: fails the async calls, those that pause between two attempts too.
+    void close_async(const Error& error);
+    /// Async calls that pause, so that `close_async` finds them. On the lane.
+    std::unordered_set<AsyncCall*>& pausing() noexcept { return pausing_; }
+
     const CallSettings& settings() const noexcept { return settings_; }
     const std::shared_ptr<const ErrorOrigin>& origin() const noexcept { return origin_; }
     const Lane& lane() const noexcept { return lane_; }
@@ -42,6 +50,7 @@ private:
     CallSettings settings_;
     std::shared_ptr<const ErrorOrigin> origin_;
     Lane lane_;
+    std::unordered_set<AsyncCall*> pausing_;
 };
 
 /// Tells the node's breaker how an attempt ended. What was lost with its wire, and what ended by the caller's own

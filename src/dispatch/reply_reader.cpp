@@ -15,6 +15,10 @@ CallOptions CallOptions::merged_over(const CallOptions& other) const noexcept {
     return merged;
 }
 
+Error error_inside_exec(std::string_view text, const KeyPrefix& prefix) {
+    return connection::from_server_error(text, prefix, false);
+}
+
 bool ReplyReader::take(std::string_view frame) {
     ReplyCursor cursor(frame);
     const ReplyNode head = cursor.peek();

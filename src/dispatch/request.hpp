@@ -20,16 +20,18 @@ public:
     std::uint32_t replies() const noexcept { return replies_; }
     std::string_view name() const noexcept { return name_; }
     RetryCategory retry() const noexcept { return retry_; }
+    bool atomic() const noexcept { return atomic_; }
 
 protected:
-    Request(std::uint32_t replies, std::string_view name, RetryCategory retry) noexcept
-        : replies_(replies), name_(name), retry_(retry) {}
+    Request(std::uint32_t replies, std::string_view name, RetryCategory retry, bool atomic) noexcept
+        : replies_(replies), name_(name), retry_(retry), atomic_(atomic) {}
     ~Request() = default;
 
 private:
     std::uint32_t replies_;
     std::string_view name_;
     RetryCategory retry_;
+    bool atomic_;
 };
 
 /// One command, encoded from its arguments each time it is sent: nothing is copied before.
@@ -37,7 +39,7 @@ class ArgumentsRequest final : public Request {
 public:
     ArgumentsRequest(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                      const KeyPrefix& prefix) noexcept
-        : Request(1, spec.name, retry), spec_(spec), arguments_(arguments), prefix_(prefix) {}
+        : Request(1, spec.name, retry, false), spec_(spec), arguments_(arguments), prefix_(prefix) {}
     std::size_t encoded_bound() const noexcept override { return redoubt::encoded_bound(spec_, arguments_, prefix_); }
     char* encode(char* out) const noexcept override { return redoubt::encode(spec_, arguments_, prefix_, out); }
 
@@ -51,7 +53,7 @@ private:
 class BytesRequest final : public Request {
 public:
     BytesRequest(const EncodedCommands& commands, std::string_view name) noexcept
-        : Request(commands.count(), name, commands.retry()), bytes_(commands.bytes()) {}
+        : Request(commands.count(), name, commands.retry(), commands.atomic()), bytes_(commands.bytes()) {}
     std::size_t encoded_bound() const noexcept override { return bytes_.size(); }
     char* encode(char* out) const noexcept override {
         std::memcpy(out, bytes_.data(), bytes_.size());

@@ -26,7 +26,7 @@ AsyncPool::~AsyncPool() = default;
 
 std::optional<Error> AsyncPool::submit(Operation& operation, TimePoint now) {
     if (wire_) return wire_->submit(operation, now);
-    if (closed_) return connection::wire_closed_error();
+    if (closed_) return closed_error_;
     if (waiting_.size() >= max_waiting_) {
         return Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
                          "too many calls wait for a connection (max_waiting)");
@@ -135,6 +135,7 @@ void AsyncPool::expire_waiting() {
 
 void AsyncPool::close(const Error& error) {
     closed_ = true;
+    closed_error_ = error;
     timer_.cancel();
     if (wire_) {
         const auto wire = std::move(wire_);

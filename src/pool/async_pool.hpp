@@ -74,6 +74,7 @@ private:
     TimePoint timer_at_ = TimePoint::max();
     bool dialing_ = false;
     bool closed_ = false;
+    Error closed_error_;
 };
 
 }  // namespace redoubt::pool

@@ -13,6 +13,7 @@ EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
     name_ = other.name_;
     count_ = other.count_;
     retry_ = other.retry_;
+    atomic_ = other.atomic_;
     return *this;
 }
 
@@ -25,6 +26,7 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
     name_ = other.name_;
     count_ = std::exchange(other.count_, 0);
     retry_ = std::exchange(other.retry_, RetryCategory::read_only);
+    atomic_ = std::exchange(other.atomic_, false);
     return *this;
 }
 

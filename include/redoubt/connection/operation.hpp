@@ -44,6 +44,8 @@ protected:
     ~Operation() = default;
 
     void set_replies(std::uint32_t replies) noexcept { replies_ = replies; }
+    /// Several commands of which the server executes none before it has the last (MULTI .. EXEC).
+    void set_atomic(bool atomic) noexcept { atomic_ = atomic; }
     void set_timing(TimePoint call_deadline, Duration attempt_timeout) noexcept {
         call_deadline_ = call_deadline;
         attempt_timeout_ = attempt_timeout;
@@ -57,6 +59,7 @@ private:
     }
 
     std::uint32_t replies_ = 1;
+    bool atomic_ = false;
     TimePoint call_deadline_ = TimePoint::max();
     Duration attempt_timeout_ = Duration::zero();
     TimePoint attempt_deadline_ = TimePoint::max();

@@ -29,6 +29,9 @@ public:
     /// when `also_written`, leaving a tombstone that swallows its reply.
     void cancel(bool also_written);
 
+    /// The service closes: a pause between two attempts ends now, on the lane, and the next attempt says why.
+    void interrupt();
+
     std::size_t encoded_bound() const noexcept final { return commands_.bytes().size(); }
     char* encode(char* out) const noexcept final;
     bool on_reply(std::string_view frame) final { return reader_.take(frame); }
@@ -68,6 +71,7 @@ private:
     std::uint32_t generation_ = 0;  // of the breaker when the attempt was admitted
     Phase phase_ = Phase::idle;
     bool initiating_ = false;
+    bool cancelled_ = false;
 };
 
 }  // namespace redoubt::dispatch

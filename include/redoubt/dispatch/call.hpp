@@ -35,6 +35,10 @@ protected:
     ~ReplySink() = default;
 };
 
+/// The error of one command inside EXEC. A script can return any error after it has written, so it is `unknown`
+/// unless it is certainly raised before execution.
+Error error_inside_exec(std::string_view text, const KeyPrefix& prefix);
+
 /// Where one call stands: which reply comes next, and the error of a single command. Shared by both kinds of
 /// callers.
 class ReplyReader {

@@ -34,6 +34,13 @@ public:
     std::uint32_t count() const noexcept { return count_; }
     /// What may be retried of all of them together: the strictest of their categories.
     RetryCategory retry() const noexcept { return retry_; }
+    /// A transaction: nothing is executed before the last byte has come, and it is never sent twice when it may
+    /// have been executed.
+    void set_atomic() noexcept {
+        atomic_ = true;
+        retry_ = RetryCategory::never;
+    }
+    bool atomic() const noexcept { return atomic_; }
     /// Of the last one that was appended.
     std::string_view last_name() const noexcept { return name_; }
 
@@ -46,6 +53,7 @@ private:
     std::unique_ptr<char[]> heap_;
     std::string_view name_;
     std::uint32_t count_ = 0;
+    bool atomic_ = false;
     RetryCategory retry_ = RetryCategory::read_only;
     char inline_[inline_capacity];
 };

@@ -27,31 +27,32 @@ namespace redoubt::service {
 
 /// How a handler is told: `void(std::exception_ptr, Reply)`, or `void(result<Reply>)` for the `try_` form.
 struct ThrowingCompletion {
-    template <class Reply>
-    using signature = void(std::exception_ptr, Reply);
-    template <class Handler, class Reply>
-    static void call(Handler& handler, const Error* error, Reply&& reply) {
-        std::move(handler)(error != nullptr ? to_exception_ptr(*error) : std::exception_ptr(), std::move(reply));
-    }
-};
-struct ResultCompletion {
-    template <class Reply>
-    using signature = void(result<Reply>);
-    template <class Handler, class Reply>
-    static void call(Handler& handler, const Error* error, Reply&& reply) {
-        if (error != nullptr) {
-            std::move(handler)(result<Reply>(*error));
+    template <class Value>
+    using signature = void(std::exception_ptr, Value);
+    template <class Handler, class Value>
+    static void call(Handler& handler, result<Value>&& outcome) {
+        if (outcome) {
+            std::move(handler)(std::exception_ptr(), std::move(*outcome));
         } else {
-            std::move(handler)(result<Reply>(std::move(reply)));
+            std::move(handler)(to_exception_ptr(outcome.error()), Value{});
         }
     }
 };
+struct ResultCompletion {
+    template <class Value>
+    using signature = void(result<Value>);
+    template <class Handler, class Value>
+    static void call(Handler& handler, result<Value>&& outcome) {
+        std::move(handler)(std::move(outcome));
+    }
+};
 
-/// The node. `Replies` reads the replies (`read`, `fail`) and gives the handler's value (`take`).
+/// The node. `Replies` reads the replies (`read`, `fail`) and gives the handler's value or what is wrong with it
+/// (`take`).
 template <class Handler, class Replies, class Completion>
 class AsyncOperation final : public dispatch::AsyncCall {
 public:
-    using Reply = typename Replies::value_type;
+    using Value = typename Replies::value_type;
     using Allocator = boost::asio::associated_allocator_t<Handler, boost::asio::recycling_allocator<void>>;
     using NodeAllocator = typename std::allocator_traits<Allocator>::template rebind_alloc<AsyncOperation>;
     using Executor = boost::asio::associated_executor_t<Handler, Lane>;
@@ -125,9 +126,7 @@ private:
         Executor executor(std::move(executor_));
         boost::asio::any_io_executor work(std::move(work_));
         const bool at_once = same_lane_ && inside;
-        std::optional<Error> failed;
-        if (error != nullptr) failed = *error;
-        Replies replies(std::move(replies_));
+        result<Value> outcome = error != nullptr ? result<Value>(*error) : replies_.take();
         const std::shared_ptr<isolation::Project> project(std::move(project_));
         NodeAllocator allocator(
             boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
@@ -135,12 +134,12 @@ private:
         std::allocator_traits<NodeAllocator>::deallocate(allocator, this, 1);
 
         if (at_once) {
-            Completion::call(handler, failed ? &*failed : nullptr, replies.take());
+            Completion::call(handler, std::move(outcome));
             return;
         }
-        boost::asio::post(executor, [handler = std::move(handler), failed = std::move(failed),
-                                     value = replies.take(), work = std::move(work)]() mutable {
-            Completion::call(handler, failed ? &*failed : nullptr, std::move(value));
+        boost::asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome),
+                                     work = std::move(work)]() mutable {
+            Completion::call(handler, std::move(outcome));
         });
     }
 
@@ -182,22 +181,5 @@ auto make_operation(Initiation<Replies, Completion>&& initiation) {
     return boost::asio::async_initiate<const boost::asio::deferred_t, Signature>(std::move(initiation),
                                                                               boost::asio::deferred);
 }
-
-/// The replies of a single command.
-template <class Reply>
-class SingleReply {
-public:
-    using value_type = Reply;
-    explicit SingleReply(typename Command<Reply>::Reader reader) noexcept : reader_(reader) {}
-    ReadOutcome read(std::uint32_t, ReplyCursor& cursor, const KeyPrefix& prefix) {
-        return reader_(cursor, prefix, value_);
-    }
-    void fail(std::uint32_t, const Error&) {}
-    Reply take() { return std::move(value_); }
-
-private:
-    typename Command<Reply>::Reader reader_;
-    Reply value_{};
-};
 
 }  // namespace redoubt::service

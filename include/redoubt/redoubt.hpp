@@ -1,0 +1,16 @@
+// redoubt: everything, in one include.
+#pragma once
+
+#include <redoubt/base/config.hpp>
+#include <redoubt/base/error.hpp>
+#include <redoubt/base/exceptions.hpp>
+#include <redoubt/base/result.hpp>
+#include <redoubt/base/telemetry.hpp>
+#include <redoubt/embedded/embedded_server.hpp>
+#include <redoubt/policy/circuit_breaker.hpp>
+#include <redoubt/resp/cmd.hpp>
+#include <redoubt/resp/read_reply.hpp>
+#include <redoubt/resp/value.hpp>
+#include <redoubt/service/client.hpp>
+#include <redoubt/service/connection_factory.hpp>
+#include <redoubt/service/service.hpp>

@@ -1,0 +1,58 @@
+// service: RedisConnectionFactory: a pool for each project, made on first use, over one topology.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
+
+#include <redoubt/base/config.hpp>
+#include <redoubt/base/telemetry.hpp>
+#include <redoubt/policy/circuit_breaker.hpp>
+#include <redoubt/service/client.hpp>
+
+namespace redoubt {
+
+/// Makes the handles of projects, and owns their pools. A RedisService has one; it is seldom made by hand.
+/// Thread-safe.
+class RedisConnectionFactory {
+public:
+    using Lane = boost::asio::io_context::executor_type;
+
+    /// `lanes`: the loops on which async wires live, each run by one thread; the first also runs the probes of nodes
+    /// whose breaker is open.
+    /// @throws RedisConfigurationException naming every bad field
+    RedisConnectionFactory(RedisServiceConfig config, std::vector<Lane> lanes, std::shared_ptr<Telemetry> telemetry);
+    /// Closes.
+    ~RedisConnectionFactory();
+    RedisConnectionFactory(const RedisConnectionFactory&) = delete;
+    RedisConnectionFactory& operator=(const RedisConnectionFactory&) = delete;
+
+    /// The project's handle; its pool is made when it is asked for first.
+    /// @throws RedisProjectIsolationException when the id is missing or not `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`. In
+    ///         `development` an empty id and `default` give the unprefixed pool.
+    ProjectIsolatedRedisClient get_connection(std::string_view project_id);
+    /// The handle of `_redoubt`, the library's own project, which no caller can name.
+    ProjectIsolatedRedisClient own_connection();
+
+    /// `pools_count`, `pools`, `circuit_breaker`: the original's names. At most 100 pools are listed, the busiest.
+    boost::json::object metrics() const;
+    CircuitState circuit_state() const;
+    /// The configuration with the URL's options applied.
+    const RedisServiceConfig& config() const noexcept;
+    const Target& target() const noexcept;
+
+    /// Opens what `min_idle_connections` asks for, and closes what rested too long. On the first lane.
+    boost::asio::awaitable<void> maintain();
+    /// Fails all calls, closes all connections. Handles stay valid; their calls fail.
+    void close();
+
+private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace redoubt

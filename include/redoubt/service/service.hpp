@@ -1,0 +1,78 @@
+// service: RedisService, the front door.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
+
+#include <redoubt/base/config.hpp>
+#include <redoubt/base/telemetry.hpp>
+#include <redoubt/policy/circuit_breaker.hpp>
+#include <redoubt/service/client.hpp>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace redoubt {
+
+class RedisConnectionFactory;
+
+/// Pools, isolation, breaker, health and memory monitoring for many projects on one Redis or Valkey.
+///
+/// Thread-safe, but for `initialize` and `close`, which one thread calls. Destroying it closes it; client handles may
+/// outlive it.
+class RedisService {
+public:
+    /// Runs async calls, the monitor and the probes on `io_threads` threads of its own.
+    /// @throws RedisConfigurationException naming every bad field, its value (secrets masked) and what is allowed
+    explicit RedisService(RedisServiceConfig config);
+    /// Runs them on the application's loop, which one thread must run; `io_threads` is ignored. Until `close`, the
+    /// service's connections and timers are work of that loop. Blocking calls never need the loop.
+    RedisService(boost::asio::io_context& loop, RedisServiceConfig config);
+    ~RedisService();
+    RedisService(const RedisService&) = delete;
+    RedisService& operator=(const RedisService&) = delete;
+
+    /// Connects, validates the server with PING, starts the monitor. A second call does nothing; after `close` it
+    /// starts anew.
+    /// @throws RedisConnectionException, RedisAuthenticationException, RedisOperationTimeoutException,
+    ///         RedisConfigurationException
+    void initialize();
+    /// Stops intake, fails what is in flight with its certainty, closes all connections, ends the threads.
+    void close() noexcept;
+
+    /// See RedisConnectionFactory::get_connection.
+    /// @throws RedisProjectIsolationException; RedisConnectionException when not initialized
+    ProjectIsolatedRedisClient get_connection(std::string_view project_id);
+
+    /// The original's JSON (README): status, factory, test_operations, memory, and more beside them. Never throws for
+    /// a server in trouble: that is what it reports. Answers within two seconds.
+    boost::json::object health_check();
+    /// The original's names: `initialized`, `connection_factory.pools_count`, `.circuit_breaker.state`, and more.
+    boost::json::object get_metrics() const;
+    CircuitState circuit_state() const;
+
+    /// The same for a program whose loop is the service's: the blocking forms would wait for nothing there, but they
+    /// would hold the loop up. On the service's loop.
+    boost::asio::awaitable<void> async_initialize();
+    boost::asio::awaitable<boost::json::object> async_health_check();
+
+    /// What the monitor saw last; empty before its first round.
+    boost::json::object last_health() const;
+    /// Told of breaker transitions and lost connections, besides the log. Before `initialize`.
+    void set_telemetry(std::shared_ptr<Telemetry> telemetry);
+    RedisConnectionFactory& factory();
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// The process-wide service, made from the environment and initialized on first use.
+/// @throws what `RedisServiceConfig::from_env`, the constructor and `initialize` throw; a later call tries again
+RedisService& redis_service();
+
+}  // namespace redoubt

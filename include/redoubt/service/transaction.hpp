@@ -1,0 +1,188 @@
+// service: MULTI .. EXEC as a typed chain, with WATCH.
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <redoubt/service/commands.hpp>
+#include <redoubt/service/handle.hpp>
+
+namespace redoubt {
+
+namespace service {
+
+/// The replies of MULTI, of each queued command, and of EXEC, whose elements become the values. nullopt: EXEC said
+/// nil, because a watched key had changed; nothing was executed.
+template <class... Replies>
+class ExecReplies {
+public:
+    using value_type = std::optional<std::tuple<result<Replies>...>>;
+    explicit ExecReplies(std::tuple<Reader<Replies>...> readers) noexcept : readers_(readers) {}
+
+    ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
+        if (index != exec_index) return ReadOutcome::ok();  // OK, QUEUED
+        const ReplyNode head = cursor.next();
+        if (head.is_null()) return ReadOutcome::ok();
+        if (head.type != RespType::array || head.integer != static_cast<std::int64_t>(sizeof...(Replies))) {
+            return ReadOutcome::mismatch("an array with a reply for each queued command", head);
+        }
+        ReadOutcome outcome = ReadOutcome::ok();
+        slots_.emplace();
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (read_slot(std::get<I>(readers_), std::get<I>(*slots_), cursor, prefix, outcome), ...);
+        }(std::index_sequence_for<Replies...>{});
+        return outcome;
+    }
+    void fail(std::uint32_t index, const Error& error) {
+        // EXECABORT only says that something was refused before; what that was is more use.
+        if (index == exec_index && refused_) {
+            const Error first = std::move(*refused_);
+            refused_ = error;
+            refused_->cause = std::make_shared<const Error>(first);
+        } else if (!refused_) {
+            refused_ = error;
+        }
+    }
+    result<value_type> take() {
+        if (refused_) return *refused_;
+        return std::move(slots_);
+    }
+
+private:
+    static constexpr std::uint32_t exec_index = sizeof...(Replies) + 1;
+
+    template <class Reply>
+    static void read_slot(Reader<Reply> reader, result<Reply>& slot, ReplyCursor& cursor, const KeyPrefix& prefix,
+                          ReadOutcome& outcome) {
+        if (const ReplyNode head = cursor.peek(); head.is_error()) {
+            slot = error_inside_exec(head.text, prefix);
+            cursor.skip();
+            return;
+        }
+        const ReadOutcome read = reader(cursor, prefix, *slot);
+        if (read) return;
+        slot = Error::of(ErrorKind::reply_type, Certainty::applied, Stage::reply,
+                         "the reply inside EXEC is not what was asked for");
+        if (read.status == ReadOutcome::Status::foreign_key) outcome = read;
+    }
+
+    std::tuple<Reader<Replies>...> readers_;
+    value_type slots_;
+    std::optional<Error> refused_;
+};
+
+/// The same for callers who want all or an exception.
+template <class... Replies>
+class AllExecReplies : public ExecReplies<Replies...> {
+public:
+    using value_type = std::optional<std::tuple<Replies...>>;
+    using ExecReplies<Replies...>::ExecReplies;
+
+    result<value_type> take() {
+        auto outcome = ExecReplies<Replies...>::take();
+        if (!outcome) return outcome.error();
+        if (!*outcome) return value_type();
+        return std::apply(
+            [](auto&... slot) -> result<value_type> {
+                const Error* first = nullptr;
+                ((first = first == nullptr && !slot ? &slot.error() : first), ...);
+                if (first != nullptr) return *first;
+                return value_type(std::tuple<Replies...>(std::move(*slot)...));
+            },
+            **outcome);
+    }
+};
+
+/// MULTI, EXEC, WATCH: sent by transactions alone.
+CommandView multi_command() noexcept;
+CommandView exec_command() noexcept;
+/// Sends WATCH for the keys on a connection of its own, which it returns.
+result<std::shared_ptr<isolation::LeasedCalls>> watch(const Handle& handle, std::span<const std::string_view> keys);
+/// Runs MULTI .. EXEC there; afterwards nothing is watched, and the connection may rest.
+std::optional<Error> execute_watched(isolation::LeasedCalls& lease, const Handle& handle,
+                                     const EncodedCommands& commands, ReplySink& sink);
+
+}  // namespace service
+
+/// `redis.transaction().incr("sold").execute()`: all commands are executed together or none. With `watch` before
+/// them none is executed when a watched key has changed since. A value type, used by one thread. After EXEC was
+/// sent and its answer was lost, the error is `unknown`: it is never sent again.
+template <class Mode, class... Replies>
+class Transaction : public ChainCommands<Transaction<Mode, Replies...>> {
+public:
+    explicit Transaction(service::Handle handle) : handle_(std::move(handle)) {
+        gathered_.add(handle_, service::multi_command());
+    }
+    Transaction(service::Handle&& handle, service::Gathered&& gathered, std::shared_ptr<isolation::LeasedCalls>&& lease,
+                std::tuple<service::Reader<Replies>...> readers)
+        : handle_(std::move(handle)), gathered_(std::move(gathered)), lease_(std::move(lease)), readers_(readers) {}
+
+    /// Queues a command made by a builder.
+    template <class Reply>
+    Transaction<Mode, Replies..., Reply> invoke(const Command<Reply>& command) && {
+        gathered_.add(handle_, command);
+        return {std::move(handle_), std::move(gathered_), std::move(lease_),
+                std::tuple_cat(readers_, std::tuple<service::Reader<Reply>>(command.reader()))};
+    }
+
+    /// Leases a connection and sends WATCH at once: what is read afterwards, through any client, is safe to decide
+    /// on. Blocking transactions only; before the first command, once.
+    /// @throws what a call does, and RedisPoolExhaustedException when no connection is free in time
+    Transaction&& watch(std::span<const std::string_view> keys) && {
+        static_assert(std::is_same_v<Mode, service::Blocking>, "WATCH needs a blocking transaction");
+        static_assert(sizeof...(Replies) == 0, "WATCH comes before the commands");
+        lease_ = service::watch(handle_, keys).value();
+        return std::move(*this);
+    }
+    Transaction&& watch(std::initializer_list<std::string_view> keys) && {
+        return std::move(*this).watch(std::span<const std::string_view>(keys.begin(), keys.size()));
+    }
+    Transaction&& watch(std::string_view key) && { return std::move(*this).watch({key}); }
+
+    /// `std::optional<std::tuple<Replies...>>`: nullopt when a watched key had changed; throws the first failure.
+    auto execute() && { return finish<service::AllExecReplies<Replies...>, true>(); }
+    /// `result<std::optional<std::tuple<result<Replies>...>>>`.
+    auto try_execute() && { return finish<service::ExecReplies<Replies...>, false>(); }
+
+private:
+    template <class Outcome, bool Throwing>
+    auto finish() {
+        static_assert(sizeof...(Replies) != 0, "a transaction without commands");
+        gathered_.add(handle_, service::exec_command());
+        gathered_.commands.set_atomic();
+        Outcome replies(readers_);
+        if constexpr (std::is_same_v<Mode, service::Blocking>) {
+            auto outcome = lease_ && !gathered_.refused
+                               ? finish_watched(replies)
+                               : service::Blocking::try_run(handle_, std::move(gathered_), "MULTI", std::move(replies));
+            if constexpr (Throwing) {
+                return std::move(outcome).value();
+            } else {
+                return outcome;
+            }
+        } else if constexpr (Throwing) {
+            return Mode::run(handle_, std::move(gathered_), "MULTI", std::move(replies));
+        } else {
+            return Mode::try_run(handle_, std::move(gathered_), "MULTI", std::move(replies));
+        }
+    }
+    template <class Outcome>
+    result<typename Outcome::value_type> finish_watched(Outcome& replies) {
+        service::SinkOf<Outcome> sink(replies);
+        if (auto error = service::execute_watched(*lease_, handle_, gathered_.commands, sink)) return *error;
+        return replies.take();
+    }
+
+    service::Handle handle_;
+    service::Gathered gathered_;
+    std::shared_ptr<isolation::LeasedCalls> lease_;
+    std::tuple<service::Reader<Replies>...> readers_;
+};
+
+}  // namespace redoubt

@@ -1,0 +1,201 @@
+// service: the factory; see its header.
+#include <redoubt/service/connection_factory.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "dispatch/dispatcher.hpp"
+#include "isolation/project_id.hpp"
+#include "topology/topology.hpp"
+
+namespace redoubt {
+namespace {
+
+constexpr std::string_view own_project = "_redoubt";
+constexpr std::string_view unprefixed_project = "default";
+constexpr std::size_t listed_pools = 100;
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+boost::json::object breaker_json(const RedisCircuitBreaker& breaker) {
+    const CircuitBreakerMetrics metrics = breaker.metrics(Clock::now());
+    return {{"state", to_string(breaker.state())},
+            {"metrics",
+             {{"total_calls", metrics.total_calls},
+              {"successful_calls", metrics.successful_calls},
+              {"failed_calls", metrics.failed_calls},
+              {"rejected_calls", metrics.rejected_calls},
+              {"success_rate", metrics.success_rate()},
+              {"circuit_opens", metrics.circuit_opens},
+              {"consecutive_failures", metrics.consecutive_failures},
+              {"time_in_state_seconds", seconds(metrics.time_in_state)}}}};
+}
+
+}  // namespace
+
+struct RedisConnectionFactory::Impl {
+    Impl(RedisServiceConfig given, std::vector<Lane> given_lanes, std::shared_ptr<Telemetry> telemetry)
+        : config(std::move(given)),
+          target(config.resolve()),
+          lanes(std::move(given_lanes)),
+          budget(std::make_shared<pool::ConnectionBudget>(config.max_total_connections)),
+          topology(topology::make_standalone(config, target, lanes.front(), budget, std::move(telemetry))) {
+        budget->when_exhausted([this] { return close_one_idle(); });
+    }
+
+    std::shared_ptr<isolation::Project> project(std::string_view id, bool prefixed) {
+        const std::lock_guard lock(mutex);
+        const auto found = projects.find(id);
+        if (found != projects.end()) return found->second;
+        if (closed) raise(closed_error());
+        const Lane& lane = lanes[projects.size() % lanes.size()];
+        auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target.endpoint(), std::string(id)});
+        const dispatch::CallSettings settings{
+            config.operation_timeout, config.attempt_timeout,
+            {config.max_retries, config.retry_delay, config.retry_delay_max, config.retry_idempotent_writes}};
+        auto dispatcher = std::make_unique<dispatch::Dispatcher>(topology->open_project(lane), settings,
+                                                                 std::move(origin), lane);
+        auto made = std::make_shared<isolation::Project>(
+            std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
+        projects.emplace(std::string(id), made);
+        return made;
+    }
+
+    std::vector<std::shared_ptr<isolation::Project>> all_projects() const {
+        const std::lock_guard lock(mutex);
+        std::vector<std::shared_ptr<isolation::Project>> all;
+        all.reserve(projects.size());
+        for (const auto& [id, project] : projects) all.push_back(project);
+        return all;
+    }
+
+    void for_each_pool(const std::function<void(const std::string&, pool::Pool&)>& visit) const {
+        for (const auto& project : all_projects()) {
+            project->dispatcher().router().for_each_pool([&](pool::Pool& pool) { visit(project->id(), pool); });
+        }
+    }
+
+    // Another project's resting connection makes room. Called while no pool is locked.
+    bool close_one_idle() const {
+        bool done = false;
+        for_each_pool([&](const std::string&, pool::Pool& pool) { done = done || pool.close_one_idle(); });
+        return done;
+    }
+
+    static Error closed_error() {
+        return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
+    }
+
+    RedisServiceConfig config;
+    Target target;
+    std::vector<Lane> lanes;
+    std::shared_ptr<pool::ConnectionBudget> budget;
+    std::unique_ptr<topology::Topology> topology;
+
+    mutable std::mutex mutex;
+    std::map<std::string, std::shared_ptr<isolation::Project>, std::less<>> projects;
+    bool closed = false;
+};
+
+RedisConnectionFactory::RedisConnectionFactory(RedisServiceConfig config, std::vector<Lane> lanes,
+                                               std::shared_ptr<Telemetry> telemetry)
+    : impl_(std::make_shared<Impl>(std::move(config), std::move(lanes), std::move(telemetry))) {}
+
+RedisConnectionFactory::~RedisConnectionFactory() { close(); }
+
+ProjectIsolatedRedisClient RedisConnectionFactory::get_connection(std::string_view project_id) {
+    const bool development = impl_->config.environment == Environment::development;
+    if (development && (project_id.empty() || project_id == unprefixed_project)) {
+        return ProjectIsolatedRedisClient({impl_->project(unprefixed_project, false), {}});
+    }
+    std::optional<Error> bad = isolation::check_project_id(project_id);
+    if (!bad && project_id == unprefixed_project) {
+        bad = Error::of(ErrorKind::isolation, Certainty::not_sent, Stage::admission,
+                        "the project id \"default\" names the unprefixed pool, which only REDIS_ENVIRONMENT=development "
+                        "has");
+    }
+    if (bad) {
+        bad->origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{impl_->target.endpoint(), {}});
+        raise(*bad);
+    }
+    return ProjectIsolatedRedisClient({impl_->project(project_id, true), {}});
+}
+
+ProjectIsolatedRedisClient RedisConnectionFactory::own_connection() {
+    return ProjectIsolatedRedisClient({impl_->project(own_project, true), {}});
+}
+
+boost::json::object RedisConnectionFactory::metrics() const {
+    struct Row {
+        std::string name;
+        pool::PoolFigures figures;
+    };
+    std::vector<Row> rows;
+    impl_->for_each_pool([&](const std::string& name, pool::Pool& pool) { rows.push_back({name, pool.figures()}); });
+    const std::size_t all = rows.size();
+    std::size_t created = 0;
+    for (const Row& row : rows) created += row.figures.created;
+    if (rows.size() > listed_pools) {
+        std::partial_sort(rows.begin(), rows.begin() + listed_pools, rows.end(), [](const Row& a, const Row& b) {
+            return a.figures.in_flight + a.figures.created > b.figures.in_flight + b.figures.created;
+        });
+        rows.resize(listed_pools);
+    }
+    boost::json::object pools;
+    for (const Row& row : rows) {
+        pools[row.name] = {{"created_connections", row.figures.created},
+                           {"available_connections", row.figures.available},
+                           {"max_connections", row.figures.max},
+                           {"leased_connections", row.figures.leased},
+                           {"waiting_callers", row.figures.waiting},
+                           {"in_flight_commands", row.figures.in_flight}};
+    }
+    boost::json::object out{{"pools_count", all}, {"created_connections", created}, {"pools", std::move(pools)}};
+    impl_->topology->for_each_node([&](pool::Node& node) { out["circuit_breaker"] = breaker_json(node.breaker()); });
+    return out;
+}
+
+CircuitState RedisConnectionFactory::circuit_state() const {
+    CircuitState worst = CircuitState::closed;
+    impl_->topology->for_each_node([&](pool::Node& node) {
+        if (node.breaker().state() != CircuitState::closed) worst = node.breaker().state();
+    });
+    return worst;
+}
+
+const RedisServiceConfig& RedisConnectionFactory::config() const noexcept { return impl_->config; }
+const Target& RedisConnectionFactory::target() const noexcept { return impl_->target; }
+
+boost::asio::awaitable<void> RedisConnectionFactory::maintain() {
+    const auto impl = impl_;
+    for (const auto& project : impl->all_projects()) {
+        std::vector<pool::Pool*> pools;
+        project->dispatcher().router().for_each_pool([&](pool::Pool& pool) { pools.push_back(&pool); });
+        for (pool::Pool* pool : pools) co_await pool->maintain();
+    }
+}
+
+void RedisConnectionFactory::close() {
+    {
+        const std::lock_guard lock(impl_->mutex);
+        if (std::exchange(impl_->closed, true)) return;
+    }
+    impl_->topology->stop();
+    const Error reason = Impl::closed_error();
+    for (const auto& project : impl_->all_projects()) {
+        dispatch::Dispatcher& dispatcher = project->dispatcher();
+        dispatcher.router().for_each_pool([&](pool::Pool& pool) { pool.close(reason); });
+        // The project is kept until its async side is closed on its own loop.
+        boost::asio::post(dispatcher.lane(), [project, reason] {
+            project->dispatcher().close_async(reason);
+        });
+    }
+}
+
+}  // namespace redoubt
