@@ -69,16 +69,21 @@ RedisCircuitBreaker::RedisCircuitBreaker(const CircuitBreakerConfig& config, Tim
       success_threshold_(std::clamp(config.success_threshold, 1u, 1'000'000u)),
       half_open_permits_(std::clamp(config.half_open_permits, 1u, 1'000u)) {}
 
-RedisCircuitBreaker::Stripe& RedisCircuitBreaker::own_stripe() noexcept {
-    // One number a thread for all breakers, from 1: 0 says that it has none yet.
-    static std::atomic<unsigned> next_thread{0};
-    thread_local constinit unsigned thread = 0;
-    if (thread == 0) thread = next_thread.fetch_add(1, std::memory_order_relaxed) % stripe_count + 1;
-    return stripes_[thread - 1];
+void RedisCircuitBreaker::count_one(std::atomic<std::uint64_t> Stripe::*counter) noexcept {
+    // One number a thread for all breakers, from 1 and never given twice: 0 says that it has none yet.
+    static std::atomic<std::uint64_t> last_thread{0};
+    thread_local constinit std::uint64_t thread = 0;
+    if (thread == 0) thread = last_thread.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (thread <= owned_stripes) {
+        auto& value = stripes_[thread - 1].*counter;
+        value.store(value.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    } else {
+        (stripes_[owned_stripes + thread % shared_stripes].*counter).fetch_add(1, std::memory_order_relaxed);
+    }
 }
 
 RedisCircuitBreaker::Admission RedisCircuitBreaker::reject(Duration retry_after) noexcept {
-    own_stripe().rejections.fetch_add(1, std::memory_order_relaxed);
+    count_one(&Stripe::rejections);
     Admission refusal;
     refusal.retry_after = retry_after;
     return refusal;
@@ -149,7 +154,7 @@ RedisCircuitBreaker::Change RedisCircuitBreaker::record_success(const Admission&
             if (count_of(bits) == 0 ||
                 word_.compare_exchange_weak(bits, bits - count_of(bits), std::memory_order_acq_rel,
                                             std::memory_order_acquire)) {
-                own_stripe().successes.fetch_add(1, std::memory_order_relaxed);
+                count_one(&Stripe::successes);
                 return {};
             }
             continue;
@@ -159,12 +164,12 @@ RedisCircuitBreaker::Change RedisCircuitBreaker::record_success(const Admission&
         if (word.state != CircuitState::half_open || word.permits == 0) return {};
         if (word.count + 1 >= success_threshold_) {
             if (!move_to(bits, {CircuitState::closed, word.generation + 1, 0, 0}, now)) continue;
-            own_stripe().successes.fetch_add(1, std::memory_order_relaxed);
+            count_one(&Stripe::successes);
             return {true, CircuitState::half_open, CircuitState::closed};
         }
         if (word_.compare_exchange_weak(bits, bits - one_permit + 1, std::memory_order_acq_rel,
                                         std::memory_order_acquire)) {
-            own_stripe().successes.fetch_add(1, std::memory_order_relaxed);
+            count_one(&Stripe::successes);
             return {};
         }
     }
@@ -180,11 +185,11 @@ RedisCircuitBreaker::Change RedisCircuitBreaker::record_failure(const Admission&
         const std::uint32_t failures = word.state == CircuitState::closed ? word.count + 1 : 1;
         if (word.state == CircuitState::half_open || failures >= failure_threshold_) {
             if (!move_to(bits, {CircuitState::open, word.generation + 1, 0, failures}, now)) continue;
-            own_stripe().failures.fetch_add(1, std::memory_order_relaxed);
+            count_one(&Stripe::failures);
             return {true, word.state, CircuitState::open};
         }
         if (word_.compare_exchange_weak(bits, bits + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-            own_stripe().failures.fetch_add(1, std::memory_order_relaxed);
+            count_one(&Stripe::failures);
             return {};
         }
     }

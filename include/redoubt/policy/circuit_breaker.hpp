@@ -84,13 +84,16 @@ private:
         std::uint32_t permits = 0;
         std::uint32_t count = 0;
     };
-    /// Counters of calls are spread over cache lines, because many threads end calls at once.
+    /// Counters of calls are spread over cache lines, because many threads end calls at once. Each of the
+    /// first threads of the process owns one and counts in it without a locked instruction; the others share
+    /// the rest.
     struct alignas(64) Stripe {
         std::atomic<std::uint64_t> successes{0};
         std::atomic<std::uint64_t> failures{0};
         std::atomic<std::uint64_t> rejections{0};
     };
-    static constexpr std::size_t stripe_count = 8;
+    static constexpr std::uint64_t owned_stripes = 8;
+    static constexpr std::uint64_t shared_stripes = 8;
 
     static std::uint64_t pack(const Word& word) noexcept;
     static Word unpack(std::uint64_t bits) noexcept;
@@ -102,7 +105,7 @@ private:
     bool move_to(std::uint64_t& bits, const Word& next, TimePoint now) noexcept;
     /// Lets no OPEN that starts at `now` or later end before its time.
     void postpone_half_open(TimePoint now) noexcept;
-    Stripe& own_stripe() noexcept;
+    void count_one(std::atomic<std::uint64_t> Stripe::*counter) noexcept;
 
     alignas(64) std::atomic<std::uint64_t> word_;
     /// When OPEN ends. Only ever moves forward, and moves before the word says OPEN: whoever sees OPEN sees a
@@ -114,7 +117,7 @@ private:
     std::uint32_t failure_threshold_;
     std::uint32_t success_threshold_;
     std::uint32_t half_open_permits_;
-    std::array<Stripe, stripe_count> stripes_;
+    std::array<Stripe, owned_stripes + shared_stripes> stripes_;
 };
 
 }  // namespace redoubt
