@@ -10,13 +10,13 @@ namespace {
 constexpr unsigned count_bits = 20;
 constexpr unsigned permit_bits = 10;
 constexpr unsigned generation_bits = 32;
-constexpr unsigned state_shift = count_bits + permit_bits + generation_bits;
+constexpr unsigned top = count_bits + permit_bits + generation_bits;
 constexpr std::uint64_t one_permit = std::uint64_t{1} << count_bits;
 
 constexpr std::uint64_t mask(unsigned bits) noexcept { return (std::uint64_t{1} << bits) - 1; }
 
 constexpr CircuitState state_of(std::uint64_t bits) noexcept {
-    return static_cast<CircuitState>(bits >> state_shift);
+    return static_cast<CircuitState>(bits >> top);
 }
 constexpr std::uint32_t generation_of(std::uint64_t bits) noexcept {
     return static_cast<std::uint32_t>((bits >> (count_bits + permit_bits)) & mask(generation_bits));
@@ -47,7 +47,11 @@ double CircuitBreakerMetrics::success_rate() const noexcept {
     return total_calls == 0 ? 1.0 : static_cast<double>(successful_calls) / static_cast<double>(total_calls);
 }
 
+// The header's inline `admit` reads the same layout.
 std::uint64_t RedisCircuitBreaker::pack(const Word& word) noexcept {
+    static_assert(state_shift == top);
+    static_assert(generation_shift == count_bits + permit_bits);
+    static_assert(CircuitState::closed == CircuitState{});
     return std::uint64_t{static_cast<std::uint8_t>(word.state)} << state_shift |
            std::uint64_t{word.generation} << (count_bits + permit_bits) | std::uint64_t{word.permits} << count_bits |
            word.count;
@@ -102,15 +106,6 @@ bool RedisCircuitBreaker::move_to(std::uint64_t& bits, const Word& next, TimePoi
     if (opens && from != CircuitState::open) opens_.fetch_add(1, std::memory_order_relaxed);
     if (from != next.state) raise_to(in_state_since_, ticks(now));
     return true;
-}
-
-RedisCircuitBreaker::Admission RedisCircuitBreaker::admit(TimePoint now) noexcept {
-    const std::uint64_t bits = word_.load(std::memory_order_acquire);
-    if (state_of(bits) != CircuitState::closed) return admit_beyond_closed(bits, now);
-    Admission admission;
-    admission.admitted = true;
-    admission.generation = generation_of(bits);
-    return admission;
 }
 
 RedisCircuitBreaker::Admission RedisCircuitBreaker::admit_beyond_closed(std::uint64_t bits, TimePoint now) noexcept {

@@ -50,7 +50,12 @@ public:
 
     /// A call asks to pass. CLOSED: yes. OPEN before its time: no. Past it, or in HALF_OPEN: yes while
     /// permits are left. One atomic load in CLOSED.
-    Admission admit(TimePoint now) noexcept;
+    Admission admit(TimePoint now) noexcept {
+        const std::uint64_t bits = word_.load(std::memory_order_acquire);
+        if (bits >> state_shift != 0) [[unlikely]]
+            return admit_beyond_closed(bits, now);
+        return {true, false, static_cast<std::uint32_t>(bits >> generation_shift), {}, false};
+    }
     /// As `admit`, but only in CLOSED: for callers that must not be spent as probes.
     Admission admit_if_closed(TimePoint now) noexcept;
 
@@ -78,6 +83,8 @@ private:
     /// State, generation and counts in one word, so that each transition is one compare-and-swap and each
     /// check in CLOSED one load. From the top: state 2 bits, generation 32, permits 10, count 20. `permits` are
     /// the probes in flight; `count` is the successes in HALF_OPEN, and else the failures in a row.
+    static constexpr unsigned generation_shift = 30;
+    static constexpr unsigned state_shift = 62;
     struct Word {
         CircuitState state = CircuitState::closed;
         std::uint32_t generation = 0;
