@@ -35,7 +35,9 @@ private:
 };
 
 /// Reads one reply as a value and treats the keys in it as the command's rule says: own ones are stripped;
-/// foreign ones are dropped from a SCAN page, and `foreign_key` anywhere else.
-ReadOutcome read_raw_reply(ReplyCursor& cursor, const KeyPrefix& prefix, ReplyRule rule, Value& out);
+/// foreign ones are dropped from a SCAN page, and `foreign_key` anywhere else. `dropped`, where it is given, is
+/// how many were dropped.
+ReadOutcome read_raw_reply(ReplyCursor& cursor, const KeyPrefix& prefix, ReplyRule rule, Value& out,
+                           std::size_t* dropped = nullptr);
 
 }  // namespace redoubt::isolation

@@ -22,16 +22,17 @@ bool strip(const KeyPrefix& prefix, Value& name) {
     return true;
 }
 
-ReadOutcome foreign(ReplyNode got) noexcept {
+ReadOutcome foreign_key(ReplyNode got) noexcept {
     return {ReadOutcome::Status::foreign_key, "a key with the project's prefix", got};
 }
 
 /// [cursor, [keys]]. MATCH has asked for own keys alone; the server's word for it is not enough.
-ReadOutcome strip_page(const KeyPrefix& prefix, ReplyNode got, Value& page) {
+ReadOutcome strip_page(const KeyPrefix& prefix, ReplyNode got, Value& page, std::size_t* dropped) {
     if (!is_aggregate(page) || page.elements.size() != 2 || !is_aggregate(page.elements[1])) {
         return ReadOutcome::mismatch("a cursor and an array of keys", got);
     }
-    std::erase_if(page.elements[1].elements, [&](Value& key) { return !strip(prefix, key); });
+    const std::size_t foreign = std::erase_if(page.elements[1].elements, [&](Value& key) { return !strip(prefix, key); });
+    if (dropped != nullptr) *dropped = foreign;
     return ReadOutcome::ok();
 }
 
@@ -39,7 +40,7 @@ ReadOutcome strip_page(const KeyPrefix& prefix, ReplyNode got, Value& page) {
 ReadOutcome strip_first(const KeyPrefix& prefix, ReplyNode got, Value& value) {
     if (value.is_null()) return ReadOutcome::ok();
     if (!is_aggregate(value) || value.elements.empty()) return ReadOutcome::mismatch("an array with a key first", got);
-    return strip(prefix, value.elements[0]) ? ReadOutcome::ok() : foreign(got);
+    return strip(prefix, value.elements[0]) ? ReadOutcome::ok() : foreign_key(got);
 }
 
 /// A map from stream to entries in RESP3, an array of [stream, entries] in RESP2, or nil.
@@ -49,26 +50,28 @@ ReadOutcome strip_streams(const KeyPrefix& prefix, ReplyNode got, Value& value) 
     if (!is_aggregate(value)) return ReadOutcome::mismatch(expected, got);
     if (value.type == RespType::map) {
         for (std::size_t i = 0; i < value.elements.size(); i += 2) {
-            if (!strip(prefix, value.elements[i])) return foreign(got);
+            if (!strip(prefix, value.elements[i])) return foreign_key(got);
         }
         return ReadOutcome::ok();
     }
     for (Value& stream : value.elements) {
         if (!is_aggregate(stream) || stream.elements.empty()) return ReadOutcome::mismatch(expected, got);
-        if (!strip(prefix, stream.elements[0])) return foreign(got);
+        if (!strip(prefix, stream.elements[0])) return foreign_key(got);
     }
     return ReadOutcome::ok();
 }
 
 }  // namespace
 
-ReadOutcome read_raw_reply(ReplyCursor& cursor, const KeyPrefix& prefix, ReplyRule rule, Value& out) {
+ReadOutcome read_raw_reply(ReplyCursor& cursor, const KeyPrefix& prefix, ReplyRule rule, Value& out,
+                           std::size_t* dropped) {
+    if (dropped != nullptr) *dropped = 0;
     const ReplyNode got = cursor.peek();
     if (ReadOutcome outcome = read_reply(cursor, prefix, out); !outcome) return outcome;
     if (out.is_error()) return ReadOutcome::ok();
     switch (rule) {
         case ReplyRule::none: return ReadOutcome::ok();
-        case ReplyRule::scan_page: return strip_page(prefix, got, out);
+        case ReplyRule::scan_page: return strip_page(prefix, got, out, dropped);
         case ReplyRule::first_element: return strip_first(prefix, got, out);
         case ReplyRule::stream_map: return strip_streams(prefix, got, out);
     }
