@@ -36,7 +36,8 @@ struct RetrySettings {
 /// `attempts` made so far (1 after the first); `chance` in [0, 1); `remaining` until the call's deadline.
 /// Full jitter: chance * min(cap, base * 2^(attempts-1)) (Brooker, "Exponential Backoff And Jitter", AWS 2015).
 /// Never retried: circuit_open, isolation, configuration, reply_type, key_not_found, cancelled,
-/// authentication, and a timeout of the whole call; nor when the pause would end past the deadline.
+/// authentication, memory, an error reply that would be the same again (WRONGTYPE; not LOADING), and a timeout
+/// of the whole call; nor when the pause would end past the deadline.
 std::optional<Duration> retry_pause(const RetrySettings& settings, RetryCategory category, const Error& error,
                                     std::uint32_t attempts, double chance, Duration remaining) noexcept;
 

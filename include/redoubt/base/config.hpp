@@ -64,6 +64,9 @@ struct Target {
     bool is_local() const;  ///< a Unix socket, `localhost`, 127.0.0.0/8 or ::1
 };
 
+/// The URL of a target with its password masked: `rediss://user:***@host:6379/2`.
+std::string to_string(const Target& target);
+
 /// All settings of a `RedisService`. Fields may be set by hand, by `from_env()` or by URL options
 /// (`redis://host/0?attempt_timeout=1.5&client_name=x`), which win over fields. Durations in the
 /// environment and in URLs are seconds as decimal numbers (`1.5`) or with a unit (`250ms`, `30s`, `5m`).

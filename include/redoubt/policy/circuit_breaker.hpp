@@ -1,7 +1,9 @@
 // policy: the circuit breaker, a pure machine that is told the time. Lock-free: any thread may call it.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -38,6 +40,7 @@ public:
         bool probe = false;             ///< holds a half-open permit
         std::uint32_t generation = 0;
         Duration retry_after{};         ///< when refused: time until HALF_OPEN; 0 while half-open
+        bool began_half_open = false;   ///< this call moved OPEN to HALF_OPEN, which no `Change` tells
         explicit operator bool() const noexcept { return admitted; }
     };
 
@@ -72,7 +75,46 @@ public:
     CircuitBreakerMetrics metrics(TimePoint now) const noexcept;
 
 private:
-    // The helper that implements the machine owns this section.
+    /// State, generation and counts in one word, so that each transition is one compare-and-swap and each
+    /// check in CLOSED one load. From the top: state 2 bits, generation 32, permits 10, count 20. `permits` are
+    /// the probes in flight; `count` is the successes in HALF_OPEN, and else the failures in a row.
+    struct Word {
+        CircuitState state = CircuitState::closed;
+        std::uint32_t generation = 0;
+        std::uint32_t permits = 0;
+        std::uint32_t count = 0;
+    };
+    /// Counters of calls are spread over cache lines, because many threads end calls at once.
+    struct alignas(64) Stripe {
+        std::atomic<std::uint64_t> successes{0};
+        std::atomic<std::uint64_t> failures{0};
+        std::atomic<std::uint64_t> rejections{0};
+    };
+    static constexpr std::size_t stripe_count = 8;
+
+    static std::uint64_t pack(const Word& word) noexcept;
+    static Word unpack(std::uint64_t bits) noexcept;
+
+    /// `admit` in any state but CLOSED.
+    Admission admit_beyond_closed(std::uint64_t bits, TimePoint now) noexcept;
+    Admission reject(Duration retry_after) noexcept;
+    /// Tries to replace `bits` by `next` in another state or generation; on failure `bits` is what is there.
+    bool move_to(std::uint64_t& bits, const Word& next, TimePoint now) noexcept;
+    /// Lets no OPEN that starts at `now` or later end before its time.
+    void postpone_half_open(TimePoint now) noexcept;
+    Stripe& own_stripe() noexcept;
+
+    alignas(64) std::atomic<std::uint64_t> word_;
+    /// When OPEN ends. Only ever moves forward, and moves before the word says OPEN: whoever sees OPEN sees a
+    /// time that belongs to it or to a later one.
+    std::atomic<Duration::rep> half_open_at_;
+    std::atomic<Duration::rep> in_state_since_;
+    std::atomic<std::uint64_t> opens_{0};
+    Duration recovery_timeout_;
+    std::uint32_t failure_threshold_;
+    std::uint32_t success_threshold_;
+    std::uint32_t half_open_permits_;
+    std::array<Stripe, stripe_count> stripes_;
 };
 
 }  // namespace redoubt

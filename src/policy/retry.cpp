@@ -1,0 +1,94 @@
+// policy: whether a failed attempt is made again, and after what pause. Pure: time and chance come from outside.
+#include "policy/retry.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace redoubt::policy {
+
+namespace {
+
+constexpr std::int32_t tenths_per_token = 10;
+
+/// The server's refusals that another moment may lift. Any other error reply would be the same again.
+bool is_passing_refusal(const Error& error) noexcept {
+    static constexpr std::string_view passing[] = {"LOADING",  "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN",
+                                                   "READONLY", "BUSY",        "NOREPLICAS"};
+    if (std::find(std::begin(passing), std::end(passing), error.prefix()) != std::end(passing)) return true;
+    return error.reason().starts_with("ERR max number of clients");
+}
+
+bool kind_may_be_retried(const Error& error) noexcept {
+    switch (error.kind) {
+        case ErrorKind::connection:
+        case ErrorKind::pool_exhausted: return true;
+        case ErrorKind::timeout:
+            // These waits have no bound but the deadline of the whole call; in the others an attempt ran out.
+            return error.stage != Stage::admission && error.stage != Stage::waiting_for_wire &&
+                   error.stage != Stage::backoff;
+        case ErrorKind::server: return is_passing_refusal(error);
+        case ErrorKind::authentication:
+        case ErrorKind::memory:
+        case ErrorKind::circuit_open:
+        case ErrorKind::key_not_found:
+        case ErrorKind::isolation:
+        case ErrorKind::configuration:
+        case ErrorKind::reply_type:
+        case ErrorKind::cancelled: return false;
+    }
+    return false;
+}
+
+bool certainty_allows(Certainty certainty, RetryCategory category, bool idempotent_writes) noexcept {
+    switch (certainty) {
+        case Certainty::not_sent:
+        case Certainty::rejected: return true;
+        case Certainty::unknown:
+            return category == RetryCategory::read_only ||
+                   (category == RetryCategory::idempotent && idempotent_writes);
+        case Certainty::applied: return false;
+    }
+    return false;
+}
+
+}  // namespace
+
+RetryBudget::RetryBudget(std::uint32_t tokens) noexcept
+    : full_(static_cast<std::int32_t>(
+          std::min(tokens, static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max() / tenths_per_token)) *
+          tenths_per_token)),
+      tenths_(full_) {}
+
+void RetryBudget::on_success() noexcept {
+    auto tenths = tenths_.load(std::memory_order_relaxed);
+    while (tenths < full_ && !tenths_.compare_exchange_weak(tenths, tenths + 1, std::memory_order_relaxed)) {
+    }
+}
+
+void RetryBudget::on_failure() noexcept {
+    auto tenths = tenths_.load(std::memory_order_relaxed);
+    while (tenths > 0 && !tenths_.compare_exchange_weak(tenths, std::max(tenths - tenths_per_token, 0),
+                                                        std::memory_order_relaxed)) {
+    }
+}
+
+bool RetryBudget::allows_retry() const noexcept { return tenths_.load(std::memory_order_relaxed) > full_ / 2; }
+
+std::optional<Duration> retry_pause(const RetrySettings& settings, RetryCategory category, const Error& error,
+                                    std::uint32_t attempts, double chance, Duration remaining) noexcept {
+    if (attempts > settings.max_retries) return std::nullopt;
+    if (!kind_may_be_retried(error)) return std::nullopt;
+    if (!certainty_allows(error.certainty, category, settings.idempotent_writes)) return std::nullopt;
+
+    // As a double the doubling cannot overflow: past the cap it is the cap.
+    const int doublings = static_cast<int>(std::min(attempts, 1000u)) - (attempts > 0 ? 1 : 0);
+    const double longest = std::min(static_cast<double>(settings.cap.count()),
+                                    std::ldexp(static_cast<double>(settings.base.count()), doublings));
+    const Duration pause{static_cast<Duration::rep>(std::max(0.0, chance * longest))};
+    // An attempt that would start at the deadline could only time out.
+    if (pause >= remaining) return std::nullopt;
+    return pause;
+}
+
+}  // namespace redoubt::policy
