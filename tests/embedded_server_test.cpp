@@ -1,32 +1,24 @@
-// embedded: EmbeddedServer with both real servers: it answers, dies, hangs, comes back, and never stays behind.
+// embedded: EmbeddedServer with both real servers: it answers, dies, hangs and comes back.
 #include <redoubt/embedded/embedded_server.hpp>
 
-#include <cerrno>
-#include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <memory>
 #include <set>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <redoubt/base/exceptions.hpp>
 
 #include "support/certificates.hpp"
+#include "support/processes.hpp"
 #include "support/raw_client.hpp"
 #include "support/servers.hpp"
 
@@ -34,41 +26,10 @@ namespace redoubt {
 namespace {
 
 using testing::Certificates;
+using testing::children;
+using testing::eventually;
+using testing::process_exists;
 using testing::RawClient;
-
-/// Polls until `condition` holds; false when it does not within ten seconds.
-bool eventually(const std::function<bool()>& condition) {
-    const TimePoint deadline = Clock::now() + 10s;
-    while (!condition()) {
-        if (Clock::now() >= deadline) return false;
-        std::this_thread::sleep_for(1ms);
-    }
-    return true;
-}
-
-bool process_exists(int pid) { return ::kill(pid, 0) == 0 || errno != ESRCH; }
-
-/// Pids of this process's children, zombies too.
-std::set<int> children() {
-    std::set<int> found;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-        const std::string name = entry.path().filename();
-        if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-        std::ifstream file(entry.path() / "stat");
-        std::string text;
-        std::getline(file, text);
-        const std::size_t at = text.rfind(')');  // "pid (name) state parent ..."
-        if (at == std::string::npos || text.size() < at + 5) continue;
-        if (std::stoi(text.substr(at + 4)) == ::getpid()) found.insert(std::stoi(name));
-    }
-    return found;
-}
-
-std::size_t open_descriptors() {
-    std::size_t count = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
-    return count;
-}
 
 std::string arguments_of(int pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
@@ -226,118 +187,6 @@ TEST_P(EmbeddedServerTest, NoticesThatTheServerEndedByItself) {
     EXPECT_EQ(RawClient(server).command({"PING"}), "+PONG\r\n");
 }
 
-/// What an owner in another process tells of its server.
-struct Told {
-    int server = 0;
-    char directory[256] = {};
-};
-
-/// Forks an owner that starts a server, tells of it and waits for its end.
-pid_t fork_owner(const EmbeddedServerOptions& options, Told& told) {
-    int pipe_ends[2];
-    if (::pipe(pipe_ends) != 0) return -1;
-    const pid_t owner = ::fork();
-    if (owner == 0) {
-        try {
-            const EmbeddedServer server(options);
-            Told mine;
-            mine.server = server.server_pid();
-            server.directory().copy(mine.directory, sizeof mine.directory - 1);
-            if (::write(pipe_ends[1], &mine, sizeof mine) == static_cast<ssize_t>(sizeof mine)) {
-                for (;;) ::pause();
-            }
-        } catch (...) {
-        }
-        ::_exit(1);
-    }
-    ::close(pipe_ends[1]);
-    const bool heard = ::read(pipe_ends[0], &told, sizeof told) == static_cast<ssize_t>(sizeof told);
-    ::close(pipe_ends[0]);
-    return heard ? owner : -1;
-}
-
-TEST_P(EmbeddedServerTest, EndsWithAnOwnerThatGotSigkill) {
-    for (const bool paused : {false, true}) {
-        Told told;
-        const pid_t owner = fork_owner(options(), told);
-        ASSERT_GT(owner, 0);
-        ASSERT_TRUE(process_exists(told.server));
-        ASSERT_TRUE(std::filesystem::exists(told.directory));
-        if (paused) {
-            ASSERT_EQ(::kill(told.server, SIGSTOP), 0);
-        }
-
-        ::kill(owner, SIGKILL);
-        ::waitpid(owner, nullptr, 0);
-        EXPECT_TRUE(eventually([&] { return !process_exists(told.server); }));
-        EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(told.directory); }));
-    }
-}
-
-TEST_P(EmbeddedServerTest, EndsWithItsOwnerThoughAForkedChildLivesOn) {
-    // The child of an owner holds a copy of the control socket, so its end alone would not tell.
-    Told told;
-    int hold[2];
-    ASSERT_EQ(::pipe(hold), 0);
-    int tell[2];
-    ASSERT_EQ(::pipe(tell), 0);
-    const pid_t owner = ::fork();
-    if (owner == 0) {
-        ::close(hold[1]);
-        const EmbeddedServer server(options());
-        Told mine;
-        mine.server = server.server_pid();
-        server.directory().copy(mine.directory, sizeof mine.directory - 1);
-        if (::fork() == 0) {
-            char byte = 0;
-            ::_exit(static_cast<int>(::read(hold[0], &byte, 1)));  // until the test ends
-        }
-        ::_exit(::write(tell[1], &mine, sizeof mine) == static_cast<ssize_t>(sizeof mine) ? 0 : 1);
-    }
-    ASSERT_EQ(::read(tell[0], &told, sizeof told), static_cast<ssize_t>(sizeof told));
-    int status = -1;
-    ::waitpid(owner, &status, 0);
-    EXPECT_EQ(status, 0);
-    EXPECT_TRUE(eventually([&] { return !process_exists(told.server); }));
-    EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(told.directory); }));
-    for (const int fd : {hold[0], hold[1], tell[0], tell[1]}) ::close(fd);
-}
-
-TEST_P(EmbeddedServerTest, SurvivesTheEndOfTheThreadThatStartedIt) {
-    std::unique_ptr<EmbeddedServer> server;
-    std::thread([&] { server = std::make_unique<EmbeddedServer>(options()); }).join();
-    const int pid = server->server_pid();
-    RawClient client(*server);
-    EXPECT_EQ(client.command({"PING"}), "+PONG\r\n");
-    EXPECT_EQ(client.info("process_id"), std::to_string(pid));
-}
-
-TEST_P(EmbeddedServerTest, IsInASessionOfItsOwnWithNoneOfTheOwnersDescriptors) {
-    int ends[2];
-    ASSERT_EQ(::pipe(ends), 0);  // not close-on-exec
-    EmbeddedServer server(options());
-    EXPECT_NE(::getsid(server.server_pid()), ::getsid(0));
-    ::close(ends[1]);
-    pollfd polled{ends[0], POLLIN, 0};
-    EXPECT_EQ(::poll(&polled, 1, 0), 1);  // its end is seen at once: neither supervisor nor server holds it
-    EXPECT_NE(polled.revents & POLLHUP, 0);
-    ::close(ends[0]);
-}
-
-TEST_P(EmbeddedServerTest, ACopyInAForkedChildDoesNotEndIt) {
-    EmbeddedServer server(options());
-    const pid_t child = ::fork();
-    if (child == 0) {
-        { EmbeddedServer inherited(std::move(server)); }
-        ::_exit(0);
-    }
-    int status = -1;
-    ::waitpid(child, &status, 0);
-    EXPECT_EQ(status, 0);
-    EXPECT_TRUE(std::filesystem::exists(server.directory()));
-    EXPECT_EQ(RawClient(server).command({"PING"}), "+PONG\r\n");
-}
-
 TEST_P(EmbeddedServerTest, CanBeMoved) {
     EmbeddedServer first(options());
     EmbeddedServer second(std::move(first));
@@ -346,27 +195,6 @@ TEST_P(EmbeddedServerTest, CanBeMoved) {
     third = std::move(second);
     EXPECT_FALSE(process_exists(replaced));
     EXPECT_EQ(RawClient(third).command({"PING"}), "+PONG\r\n");
-}
-
-TEST_P(EmbeddedServerTest, LeavesNothingBehindOverTwentyCycles) {
-    const std::set<int> children_before = children();
-    const std::size_t descriptors_before = open_descriptors();
-    for (int cycle = 0; cycle < 20; ++cycle) {
-        int pid = 0;
-        std::string directory;
-        {
-            EmbeddedServerOptions given = options();
-            given.tcp = true;
-            EmbeddedServer server(given);
-            pid = server.server_pid();
-            directory = server.directory();
-            if (cycle % 2 == 0) server.kill();
-        }
-        ASSERT_FALSE(process_exists(pid));
-        ASSERT_FALSE(std::filesystem::exists(directory));
-    }
-    EXPECT_EQ(children(), children_before);
-    EXPECT_EQ(open_descriptors(), descriptors_before);
 }
 
 TEST_P(EmbeddedServerTest, AServerThatRefusesItsSettingsIsAnErrorWithTheEndOfItsLog) {
