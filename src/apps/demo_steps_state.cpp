@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "apps/demo.hpp"
+#include "apps/output.hpp"
 
 namespace redoubt::apps {
 namespace {
@@ -12,7 +13,7 @@ std::string field(const boost::json::value& root, const char* pointer) {
     const boost::json::value* found = root.find_pointer(pointer, code);
     if (found == nullptr) return "?";
     if (const auto* text = found->if_string()) return std::string(text->data(), text->size());
-    return boost::json::serialize(*found);
+    return pretty(*found);
 }
 
 StepResult summary(const boost::json::value& metrics) {
