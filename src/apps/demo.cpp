@@ -1,0 +1,113 @@
+// apps: `redoubt demo`: the whole library once, end to end, against a real server, with a figure for each step.
+#include "apps/demo.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "apps/commands.hpp"
+#include "apps/target.hpp"
+#include "embedded/raw_connection.hpp"
+
+namespace redoubt::apps {
+
+Duration percentile(std::vector<Duration>& samples, double p) {
+    std::sort(samples.begin(), samples.end());
+    const auto index = static_cast<std::size_t>(static_cast<double>(samples.size() - 1) * p);
+    return samples.at(index);
+}
+
+bool eventually(Duration patience, const std::function<bool()>& condition) {
+    const TimePoint deadline = Clock::now() + patience;
+    while (!condition()) {
+        if (Clock::now() >= deadline) return false;
+        std::this_thread::sleep_for(200us);
+    }
+    return true;
+}
+
+std::vector<std::string> ask_server(const EmbeddedServer& server, const std::vector<std::string_view>& command) {
+    auto connection = embedded::RawConnection::to_unix_socket(server.socket_path(), 5s);
+    return embedded::strings_of_frame(connection.exchange(command));
+}
+
+namespace {
+
+/// Short, so that an outage and the recovery from it can be watched. All of it is public configuration.
+void set_demo_times(RedisServiceConfig& config) {
+    config.circuit_breaker.recovery_timeout = 1s;
+    config.connection_timeout = 2s;
+    config.attempt_timeout = 1s;
+    config.operation_timeout = 5s;
+    config.retry_delay = 50ms;
+}
+
+bool start_server(Demo& demo) {
+    return demo.report.step("a real server started", [&] {
+        const TimePoint begin = Clock::now();
+        demo.server.emplace();
+        demo.config.url = demo.server->url();
+        return StepResult::passed(fmt::format("{} on a private Unix socket in {:.0f} ms", demo.server->version(),
+                                              milliseconds(Clock::now() - begin)));
+    });
+}
+
+bool start_service(Demo& demo) {
+    return demo.report.step("service initialised", [&] {
+        const TimePoint begin = Clock::now();
+        demo.service.emplace(demo.config);
+        demo.service->initialize();
+        const Duration elapsed = Clock::now() - begin;
+        const CircuitState state = demo.service->circuit_state();
+        return StepResult::check(state == CircuitState::closed,
+                                 fmt::format("in {:.1f} ms, circuit breaker {}", milliseconds(elapsed), to_string(state)),
+                                 "circuit breaker closed");
+    });
+}
+
+int run_demo(const TargetOptions& options) {
+    DemoReport report(options.json);
+    Demo demo{report, {}, {}, {}};
+    if (options.url.empty()) {
+        set_demo_times(demo.config);
+        if (!start_server(demo)) return report.finish() ? 0 : 1;
+    } else {
+        demo.config = config_with_url(options.url);
+        set_demo_times(demo.config);
+        demo.alpha = "redoubt-demo-alpha";
+        demo.beta = "redoubt-demo-beta";
+    }
+    // Without a service there is nothing to show.
+    if (!start_service(demo)) return report.finish() ? 0 : 1;
+
+    show_isolation(demo);
+    show_latency(demo);
+    show_throughput(demo);
+    show_health(demo);
+    show_metrics(demo);
+    show_memory(demo);
+    show_outage(demo);
+    if (!demo.server) clean_up(demo);
+    report.step("service closed", [&] {
+        const TimePoint begin = Clock::now();
+        demo.service->close();
+        return StepResult::passed(fmt::format("in {:.1f} ms", milliseconds(Clock::now() - begin)));
+    });
+    return report.finish() ? 0 : 1;
+}
+
+}  // namespace
+
+void add_demo(CLI::App& app, Invocation& invocation) {
+    const auto options = std::make_shared<TargetOptions>();
+    CLI::App* command = app.add_subcommand("demo", "Show the library at work, each step with its measured figure");
+    add_target_options(*command, *options);
+    command->footer("Without --url it starts a server of its own (as with --embedded), whatever REDIS_URL says.");
+    command->callback([options, &invocation] { invocation.run = [options] { return run_demo(*options); }; });
+}
+
+}  // namespace redoubt::apps
