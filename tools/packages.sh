@@ -1,6 +1,6 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016
 # Sourced by ./dev: what each command needs from Debian, and how what is missing gets installed.
-# It never removes or replaces a package and leaves no service running; needs `say` and `fail` of ./dev.
+# It never removes or replaces a package and leaves no service running; needs `root`, `say` and `fail` of ./dev.
 
 readonly backports_file=/etc/apt/sources.list.d/redoubt-backports.sources
 readonly policy_file=/usr/sbin/policy-rc.d
@@ -14,7 +14,7 @@ is_debian_12() {
 boost_version() {
     local newest
     newest=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' 'libboost1.*-dev' 2>/dev/null |
-        sed -n 's/^libboost\(1\.[0-9]*\)-dev installed$/\1/p' | sort -V | tail -n 1)
+        sed -n 's/^libboost\(1\.[0-9]*\)-dev installed$/\1/p' | sort -V | tail -n 1) || true
     [[ -n $newest ]] && dpkg --compare-versions "$newest" ge 1.81 && echo "$newest" || echo 1.81
 }
 
@@ -30,7 +30,6 @@ packages_of() {
         any-server) command -v valkey-server >/dev/null || echo redis-server ;;
         test) echo libgtest-dev redis-server redis-tools valkey-server valkey-tools ;;
         clang) echo clang-14 libclang-rt-14-dev ;;
-        fuzz) echo libfuzzer-14-dev ;;
         lint) echo clang-format-14 clang-tidy-14 ;;
         *) fail "unknown need: $1" ;;
     esac
@@ -47,10 +46,10 @@ program_of() {
     esac
 }
 
-# Prints those of the packages that are neither installed nor there as a program from elsewhere.
+# Prints, one a line, those of the packages that are neither installed nor there as a program from elsewhere.
 missing_of() {
     local package program installed
-    installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null | sed -n 's/ installed$//p')
+    installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null | sed -n 's/ installed$//p') || true
     for package in "$@"; do
         grep -qxF -- "$package" <<<"$installed" && continue
         program=$(program_of "$package")
@@ -61,15 +60,18 @@ missing_of() {
 
 # need NAME...: afterwards everything of these needs is there.
 need() {
-    local name
-    local -a packages=() missing=()
-    for name in "$@"; do read -r -a packages <<<"${packages[*]-} $(packages_of "$name" | tr '\n' ' ')"; done
+    local name wanted='' missing
+    local -a packages
+    for name in "$@"; do wanted+=" $(packages_of "$name")" || exit; done
+    read -r -a packages <<<"$wanted"
     if ! is_debian_12; then
         need_programs "${packages[@]}"
         return
     fi
-    mapfile -t missing < <(missing_of "${packages[@]}")
-    ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
+    missing=$(missing_of "${packages[@]}")
+    [[ -n $missing ]] || return 0
+    mapfile -t packages <<<"$missing"
+    install_packages "${packages[@]}"
 }
 
 # Elsewhere than on Debian 12 package names differ: check the programs, and leave the libraries to CMake.
@@ -190,12 +192,12 @@ new_services() {
 
 hold_new_services() {
     local services
-    services=$(new_services "$@" | paste -sd'|')
+    services=$(new_services "$@")
     [[ -n $services && ! -e $policy_file ]] || return 0
     as_root tee "$policy_file" >/dev/null <<END
 #!/bin/sh
 # Written by Redoubt's ./dev for the time of one installation; safe to remove.
-case "\$*" in *$(sed 's/|/* | */g' <<<"$services")*) exit 101 ;; esac
+case "\$*" in *${services//$'\n'/* | *}*) exit 101 ;; esac
 exit 0
 END
     as_root chmod 755 "$policy_file"
