@@ -2,6 +2,7 @@
 # Sourced by ./dev: what each command needs from Debian, and how what is missing gets installed.
 # It never removes or replaces a package and leaves no service running; needs `root`, `say` and `fail` of ./dev.
 
+: "${root:?is set by ./dev}"
 readonly backports_file=/etc/apt/sources.list.d/redoubt-backports.sources
 readonly policy_file=/usr/sbin/policy-rc.d
 
