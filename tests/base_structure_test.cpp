@@ -157,7 +157,7 @@ private:
     void check_first_line(const fs::path& file, const std::string& text, const std::string& name) {
         const auto start = "// " + name + ": ";
         const auto line = text.substr(0, text.find('\n'));
-        if (!line.starts_with(start) || line.size() < start.size() + 10) {
+        if (!line.starts_with(start) || line.size() < start.size() + 5) {
             fault(file, "its first line does not say what it is for: `" + start + "...`");
         }
     }
