@@ -13,6 +13,18 @@ namespace redoubt::dispatch {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// What CLOSED gave: no permit, only a generation.
+pool::Node::Admission admitted(std::uint32_t generation) noexcept {
+    pool::Node::Admission admission;
+    admission.admitted = true;
+    admission.generation = generation;
+    return admission;
+}
+
+}  // namespace
+
 // Made only when an attempt has failed and another follows.
 struct AsyncCall::Pause {
     explicit Pause(const Lane& lane) : timer(lane) {}
@@ -81,7 +93,7 @@ void AsyncCall::on_complete() {
         return attempt_failed(error, FailureSource::operation);
     }
     pool::Pool& pool = dispatcher_.route();
-    record_attempt(pool.node(), {true, false, generation_, {}}, nullptr, FailureSource::operation, false,
+    record_attempt(pool.node(), admitted(generation_), nullptr, FailureSource::operation, false,
                    pool.async().now());
     pool.budget().on_success();
     end(nullptr);
@@ -92,7 +104,7 @@ void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_f
 void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     pool::Pool& pool = dispatcher_.route();
     const TimePoint now = Clock::now();
-    record_attempt(pool.node(), {true, false, generation_, {}}, &error, source, attempt_deadline() < state_.deadline(),
+    record_attempt(pool.node(), admitted(generation_), &error, source, attempt_deadline() < state_.deadline(),
                    now);
     pool.budget().on_failure();
     const bool partly = commands_.count() > 1 && reader_.taken() != 0;
@@ -133,7 +145,7 @@ void AsyncCall::cancel(bool also_written) {
             pool::AsyncPool& pool = dispatcher_.route().async();
             if (!also_written && !pool.is_unwritten(*this)) break;
             const bool sent = pool.cancel(*this) == Multiplexer::Cancelled::tombstone;
-            dispatcher_.route().node().release({true, false, generation_, {}});
+            dispatcher_.route().node().release(admitted(generation_));
             Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
                                     sent ? Stage::sent : Stage::queued, "cancelled by the caller");
             end(&error);

@@ -16,6 +16,12 @@ Node::Node(const RedisServiceConfig& config, const Target& target, std::shared_p
       breaker_(config.circuit_breaker, Clock::now()),
       telemetry_(std::move(telemetry)) {}
 
+Node::Admission Node::admit_probe(TimePoint now) {
+    const Admission admission = breaker_.admit(now);
+    if (admission.began_half_open) announce({true, CircuitState::open, CircuitState::half_open});
+    return admission;
+}
+
 void Node::record_success(const Admission& admission, TimePoint now) {
     announce(breaker_.record_success(admission, now));
 }

@@ -35,7 +35,8 @@ public:
     using Admission = RedisCircuitBreaker::Admission;
     /// Callers pass in CLOSED only: recovery is tried by the node's own probes, and no caller is spent on it.
     Admission admit(TimePoint now) noexcept { return breaker_.admit_if_closed(now); }
-    Admission admit_probe(TimePoint now) noexcept { return breaker_.admit(now); }
+    /// A probe asks for a half-open permit.
+    Admission admit_probe(TimePoint now);
     void record_success(const Admission& admission, TimePoint now);
     void record_failure(const Admission& admission, TimePoint now);
     void release(const Admission& admission) noexcept { breaker_.release(admission); }

@@ -130,7 +130,7 @@ private:
         const std::shared_ptr<isolation::Project> project(std::move(project_));
         NodeAllocator allocator(
             boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
-        std::allocator_traits<NodeAllocator>::destroy(allocator, this);
+        this->~AsyncOperation();
         std::allocator_traits<NodeAllocator>::deallocate(allocator, this, 1);
 
         if (at_once) {
@@ -142,10 +142,6 @@ private:
             Completion::call(handler, std::move(outcome));
         });
     }
-
-    friend std::allocator_traits<NodeAllocator>;
-    template <class T>
-    friend struct std::allocator_traits;
 
     std::shared_ptr<isolation::Project> project_;
     Handler handler_;

@@ -1,0 +1,193 @@
+// service: RedisService; see its header.
+#include <redoubt/service/service.hpp>
+
+#include <future>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <redoubt/service/connection_factory.hpp>
+
+#include "dispatch/dispatcher.hpp"
+#include "service/log_telemetry.hpp"
+#include "service/monitor.hpp"
+
+namespace redoubt {
+namespace {
+
+namespace asio = boost::asio;
+
+// How long `close` lets the loops of the service's own threads run out.
+constexpr auto drain_time = std::chrono::seconds(2);
+
+// A loop with the one thread that runs it.
+class OwnLane {
+public:
+    OwnLane() : work_(asio::make_work_guard(loop_)), thread_([this] {
+        dispatch::mark_io_thread();
+        loop_.run();
+        ended_.set_value();
+    }) {}
+    // Everything that was on the loop has been closed before: it runs out by itself, and is stopped when it does not.
+    ~OwnLane() {
+        work_.reset();
+        if (ended_.get_future().wait_for(drain_time) != std::future_status::ready) loop_.stop();
+        thread_.join();
+    }
+    asio::io_context::executor_type executor() { return loop_.get_executor(); }
+
+private:
+    asio::io_context loop_{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work_;
+    std::promise<void> ended_;
+    std::thread thread_;
+};
+
+Error not_initialized() {
+    return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission,
+                     "the service is not initialized, or it is closed: call initialize() first");
+}
+
+}  // namespace
+
+struct RedisService::Impl {
+    // What exists between `initialize` and `close`.
+    struct Running {
+        std::vector<std::unique_ptr<OwnLane>> own_lanes;
+        std::shared_ptr<RedisConnectionFactory> factory;
+        std::shared_ptr<service::Monitor> monitor;
+
+        ~Running() {
+            if (monitor) monitor->stop();
+            if (factory) factory->close();
+            own_lanes.clear();  // joins
+        }
+    };
+
+    Impl(RedisServiceConfig given, asio::io_context* given_loop) : config(std::move(given)), loop(given_loop) {
+        RedisServiceConfig checked = config;
+        (void)checked.resolve();
+    }
+
+    std::unique_ptr<Running> make_running() {
+        auto made = std::make_unique<Running>();
+        std::vector<asio::io_context::executor_type> lanes;
+        if (loop != nullptr) {
+            lanes.push_back(loop->get_executor());
+        } else {
+            RedisServiceConfig resolved = config;
+            (void)resolved.resolve();
+            for (std::size_t i = 0; i != resolved.io_threads; ++i) {
+                made->own_lanes.push_back(std::make_unique<OwnLane>());
+                lanes.push_back(made->own_lanes.back()->executor());
+            }
+        }
+        const asio::io_context::executor_type first = lanes.front();
+        made->factory = std::make_shared<RedisConnectionFactory>(config, std::move(lanes),
+                                                                 service::make_log_telemetry(telemetry));
+        made->monitor = std::make_shared<service::Monitor>(first, made->factory);
+        return made;
+    }
+
+    // Callers get the factory alone: whoever lets go of `Running` joins its threads, so that must be `close`.
+    std::shared_ptr<RedisConnectionFactory> factory() const {
+        const std::lock_guard lock(mutex);
+        if (!running) raise(not_initialized());
+        return running->factory;
+    }
+    bool is_running() const {
+        const std::lock_guard lock(mutex);
+        return running != nullptr;
+    }
+    void set(std::unique_ptr<Running> value) {
+        std::unique_ptr<Running> old;
+        {
+            const std::lock_guard lock(mutex);
+            old = std::exchange(running, std::move(value));
+        }
+    }
+
+    RedisServiceConfig config;
+    asio::io_context* loop;
+    std::shared_ptr<Telemetry> telemetry;
+    mutable std::mutex mutex;
+    std::unique_ptr<Running> running;
+};
+
+RedisService::RedisService(RedisServiceConfig config) : impl_(std::make_unique<Impl>(std::move(config), nullptr)) {}
+RedisService::RedisService(asio::io_context& loop, RedisServiceConfig config)
+    : impl_(std::make_unique<Impl>(std::move(config), &loop)) {}
+RedisService::~RedisService() { close(); }
+
+void RedisService::initialize() {
+    if (impl_->is_running()) return;
+    auto running = impl_->make_running();
+    (void)running->factory->own_connection().ping();
+    running->monitor->start();
+    impl_->set(std::move(running));
+}
+
+asio::awaitable<void> RedisService::async_initialize() {
+    if (impl_->is_running()) co_return;
+    auto running = impl_->make_running();
+    (void)co_await running->factory->own_connection().async().ping()(asio::use_awaitable);
+    running->monitor->start();
+    impl_->set(std::move(running));
+}
+
+void RedisService::close() noexcept { impl_->set(nullptr); }
+
+ProjectIsolatedRedisClient RedisService::get_connection(std::string_view project_id) {
+    return impl_->factory()->get_connection(project_id);
+}
+
+boost::json::object RedisService::health_check() {
+    const auto factory = impl_->factory();
+    return service::judge(service::sample_blocking(*factory), *factory);
+}
+
+asio::awaitable<boost::json::object> RedisService::async_health_check() {
+    const auto factory = impl_->factory();
+    const service::HealthSample sample = co_await service::sample_async(*factory);
+    co_return service::judge(sample, *factory);
+}
+
+boost::json::object RedisService::last_health() const {
+    const std::lock_guard lock(impl_->mutex);
+    if (!impl_->running) raise(not_initialized());
+    return impl_->running->monitor->last();
+}
+
+boost::json::object RedisService::get_metrics() const {
+    if (!impl_->is_running()) return {{"initialized", false}};
+    const auto factory = impl_->factory();
+    return {{"initialized", true},
+            {"endpoint", factory->target().endpoint()},
+            {"connection_factory", factory->metrics()}};
+}
+
+CircuitState RedisService::circuit_state() const { return impl_->factory()->circuit_state(); }
+
+void RedisService::set_telemetry(std::shared_ptr<Telemetry> telemetry) { impl_->telemetry = std::move(telemetry); }
+
+RedisConnectionFactory& RedisService::factory() { return *impl_->factory(); }
+
+RedisService& redis_service() {
+    static std::mutex mutex;
+    static std::unique_ptr<RedisService> service;
+    const std::lock_guard lock(mutex);
+    if (!service) {
+        auto made = std::make_unique<RedisService>(RedisServiceConfig::from_env());
+        made->initialize();
+        service = std::move(made);
+    }
+    return *service;
+}
+
+}  // namespace redoubt
