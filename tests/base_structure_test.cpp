@@ -1,4 +1,4 @@
-// tests: the house rules of ARCHITECTURE.md, read from the files themselves: ranks, first lines, what is public.
+// base: the house rules of ARCHITECTURE.md, read from the files themselves: ranks, first lines, what is public.
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
@@ -82,7 +82,8 @@ public:
     Faults faults() {
         check_rooms(root_ / "include" / "redoubt", true);
         check_rooms(root_ / "src", false);
-        for (const char* folder : {"tests", "fuzz", "bench"}) check_first_lines(root_ / folder, folder);
+        for (const char* folder : {"fuzz", "bench"}) check_first_lines(root_ / folder, folder);
+        check_tests(root_ / "tests");
         for (const auto& file : committed_files()) check_addresses(file);
         return faults_;
     }
@@ -151,6 +152,21 @@ private:
     void check_first_lines(const fs::path& folder, const std::string& name) {
         for (const auto& file : files_below(folder)) {
             if (is_code(file)) check_first_line(file, read_text(file), name);
+        }
+    }
+
+    /// `tests/<room>_*_test.cpp` names its room, in its name and in its first line; helpers name one or `tests`.
+    void check_tests(const fs::path& folder) {
+        for (const auto& file : files_below(folder)) {
+            if (!is_code(file)) continue;
+            const auto text = read_text(file);
+            const auto name = file.filename().string();
+            const auto said = text.starts_with("// ") ? text.substr(3, text.find(':') - 3) : "";
+            const auto room = name.substr(0, name.find('_'));
+            const bool is_test = name.ends_with("_test.cpp");
+            if (is_test && !ranks().contains(room)) fault(file, "its name does not start with a room");
+            const bool good = is_test ? said == room : ranks().contains(said);
+            check_first_line(file, text, good ? said : "tests");
         }
     }
 
@@ -255,6 +271,10 @@ Tree sound_tree() {
         {"src/policy/p.hpp", "// policy: something small.\n"},
         {"src/apps/main.cpp",
          "// apps: the command itself.\n#include <redoubt/redoubt.hpp>\n#include \"policy/p.hpp\"\n"},
+        {"tests/policy_p_test.cpp", "// policy: what it decides.\n"},
+        {"tests/support/servers.hpp", "// tests: the servers.\n"},
+        {"tests/support/model.hpp", "// policy: a plain model.\n"},
+        {"fuzz/fuzz_r.cpp", "// fuzz: the reader.\n"},
         {"tests/resp_r_test.cpp", "// tests: of the reader.\n#include \"resp/r.hpp\"\n"},
         {"README.md", "Plain words.\n"},
     };
@@ -344,6 +364,10 @@ INSTANTIATE_TEST_SUITE_P(
         BrokenRule{"first_line_of_another_room", "src/policy/p.hpp", "// resp: something small.\n", "its first line"},
         BrokenRule{"first_line_says_nothing", "src/policy/p.hpp", "// policy: \n", "its first line"},
         BrokenRule{"test_without_first_line", "tests/resp_r_test.cpp", "#include \"resp/r.hpp\"\n", "its first line"},
+        BrokenRule{"test_of_another_room", "tests/resp_r_test.cpp", "// policy: of the reader.\n", "its first line"},
+        BrokenRule{"test_of_no_room", "tests/attic_x_test.cpp", "// tests: of nothing.\n", "start with a room"},
+        BrokenRule{"helper_of_no_room", "tests/support/model.hpp", "// attic: a model.\n", "its first line"},
+        BrokenRule{"fuzzer_without_first_line", "fuzz/fuzz_r.cpp", "// resp: the reader.\n", "its first line"},
         BrokenRule{"table_without_first_line", "include/redoubt/service/t.inc", "GET\n", "its first line"},
         BrokenRule{"path_of_one_machine", "README.md",
                    "See /wo"

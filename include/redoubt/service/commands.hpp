@@ -18,8 +18,6 @@ public:
 #undef REDOUBT_COMMAND
 
 private:
-    friend Self;  // only Self can derive from it
-    Commands() = default;
     const Self& self() const noexcept { return static_cast<const Self&>(*this); }
 };
 
@@ -33,8 +31,6 @@ public:
 #undef REDOUBT_COMMAND
 
 private:
-    friend Self;
-    TryCommands() = default;
     const Self& self() const noexcept { return static_cast<const Self&>(*this); }
 };
 
@@ -49,8 +45,6 @@ public:
 #undef REDOUBT_COMMAND
 
 private:
-    friend Self;
-    ChainCommands() = default;
     Self& self() noexcept { return static_cast<Self&>(*this); }
 };
 
