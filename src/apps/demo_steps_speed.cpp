@@ -53,7 +53,7 @@ void set_batch(ProjectIsolatedRedisClient& redis, const std::vector<std::string>
     auto batch = redis.batch<bool>();
     const TimePoint begin = Clock::now();
     for (std::size_t i = 0; i < batch_size; ++i) batch.set(keys[first + i], value);
-    const std::vector<result<bool>> answers = batch.try_execute();
+    const std::vector<result<bool>> answers = std::move(batch).try_execute().value();
     seen.round_trips.push_back(Clock::now() - begin);
     if (answers.size() != batch_size) seen.note_wrong(fmt::format("{} answers to {} SET", answers.size(), batch_size));
     for (const result<bool>& answer : answers) {
@@ -70,7 +70,7 @@ void get_batch(ProjectIsolatedRedisClient& redis, const std::vector<std::string>
     auto batch = redis.batch<std::optional<std::string>>();
     const TimePoint begin = Clock::now();
     for (std::size_t i = 0; i < batch_size; ++i) batch.get(keys[first + i]);
-    const std::vector<result<std::optional<std::string>>> answers = batch.try_execute();
+    const std::vector<result<std::optional<std::string>>> answers = std::move(batch).try_execute().value();
     seen.round_trips.push_back(Clock::now() - begin);
     if (answers.size() != batch_size) seen.note_wrong(fmt::format("{} answers to {} GET", answers.size(), batch_size));
     for (const result<std::optional<std::string>>& answer : answers) {

@@ -30,7 +30,7 @@ public:
 
 protected:
     BlockingOperation() = default;
-    ~BlockingOperation() = default;
+    ~BlockingOperation() override = default;
 
 private:
     friend class BlockingWire;

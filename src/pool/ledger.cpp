@@ -6,20 +6,20 @@
 namespace redoubt::pool {
 
 Ledger::Grant Ledger::request(Ticket ticket) {
-    if (queue_.empty()) {
-        if (idle_ != 0) {
-            --idle_;
-            ++leased_;
-            return Grant::idle;
-        }
-        if (room()) {
-            ++opening_;
-            return Grant::open;
-        }
-    }
+    if (queue_.empty() && may_lease()) return grant();
     if (queue_.size() >= max_waiting_) return Grant::refuse;
     queue_.push_back(ticket);
     return Grant::wait;
+}
+
+Ledger::Grant Ledger::grant() noexcept {
+    if (idle_ != 0) {
+        --idle_;
+        ++leased_;
+        return Grant::idle;
+    }
+    ++opening_;
+    return Grant::open;
 }
 
 void Ledger::leave(Ticket ticket) noexcept {
@@ -28,17 +28,8 @@ void Ledger::leave(Ticket ticket) noexcept {
 }
 
 std::optional<Ledger::Turn> Ledger::next() {
-    if (queue_.empty()) return std::nullopt;
-    Turn turn{queue_.front(), Grant::idle};
-    if (idle_ != 0) {
-        --idle_;
-        ++leased_;
-    } else if (room()) {
-        ++opening_;
-        turn.grant = Grant::open;
-    } else {
-        return std::nullopt;
-    }
+    if (queue_.empty() || !may_lease()) return std::nullopt;
+    const Turn turn{queue_.front(), grant()};
     queue_.pop_front();
     return turn;
 }
@@ -59,13 +50,15 @@ void Ledger::returned() noexcept {
 void Ledger::lost() noexcept { --leased_; }
 
 bool Ledger::begin_spare() noexcept {
-    if (!room()) return false;
+    if (created() + opening() >= capacity_) return false;
     ++opening_spare_;
     return true;
 }
-void Ledger::spare_opened() noexcept {
+bool Ledger::spare_opened() noexcept {
     --opening_spare_;
+    if (created() + opening() >= capacity_) return false;
     ++idle_;
+    return true;
 }
 void Ledger::spare_failed() noexcept { --opening_spare_; }
 void Ledger::idle_closed() noexcept { --idle_; }

@@ -8,8 +8,8 @@
 
 namespace redoubt::pool {
 
-/// Of the pool's capacity two are kept for the wires that ordinary commands share (one for blocking callers, one
-/// for async ones); the others may be leased. Waiting is first come, first served, and bounded in number.
+/// At most `capacity` connections. Two of them are never leased: they are for the wires that ordinary commands
+/// share (one for blocking callers, one for async ones). Waiting is first come, first served, and bounded in number.
 class Ledger {
 public:
     using Ticket = std::uint64_t;
@@ -43,7 +43,8 @@ public:
 
     /// Connections opened in advance, to rest: false when the capacity does not allow another.
     bool begin_spare() noexcept;
-    void spare_opened() noexcept;
+    /// False: a shared wire has taken its place meanwhile; close it.
+    bool spare_opened() noexcept;
     void spare_failed() noexcept;
     void idle_closed() noexcept;  ///< one that rested was closed
 
@@ -59,7 +60,8 @@ public:
 
 private:
     std::size_t leasable() const noexcept { return capacity_ - kept_for_shared; }
-    bool room() const noexcept { return idle_ + leased_ + opening_ + opening_spare_ < leasable(); }
+    Grant grant() noexcept;
+    bool may_lease() const noexcept { return leased_ + opening_ < leasable(); }
 
     std::size_t capacity_;
     std::size_t max_waiting_;

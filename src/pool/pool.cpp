@@ -244,7 +244,7 @@ boost::asio::awaitable<void> Pool::maintain() {
     for (;;) {
         {
             const Lock lock(mutex_);
-            if (closed_ || ledger_.created() >= settings_.min_idle || !ledger_.begin_spare()) co_return;
+            if (closed_ || ledger_.created() + ledger_.opening() >= settings_.min_idle || !ledger_.begin_spare()) co_return;
         }
         const bool allowed = connection_budget_->take();
         connection::DialOutcome outcome;
@@ -260,9 +260,11 @@ boost::asio::awaitable<void> Pool::maintain() {
             if (outcome.error) node_->record_connection_failure(*outcome.error, Clock::now());
             co_return;
         }
-        resting_.insert(resting_.begin(), {std::move(outcome.transport), Clock::now()});
-        ledger_.spare_opened();
-        serve_waiting();
+        if (!ledger_.spare_opened()) {
+            connection_budget_->give_back();
+            co_return;
+        }
+        resting_.push_back({std::move(outcome.transport), Clock::now()});
     }
 }
 

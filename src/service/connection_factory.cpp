@@ -8,6 +8,8 @@
 #include <mutex>
 #include <utility>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
 #include "dispatch/dispatcher.hpp"
@@ -64,7 +66,18 @@ struct RedisConnectionFactory::Impl {
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
         projects.emplace(std::string(id), made);
+        if (config.min_idle_connections != 0) open_spares(made);
         return made;
+    }
+
+    // In the background: the first call does not wait for them.
+    static void open_spares(const std::shared_ptr<isolation::Project>& project) {
+        boost::asio::co_spawn(project->dispatcher().lane(), maintain(project), boost::asio::detached);
+    }
+    static boost::asio::awaitable<void> maintain(std::shared_ptr<isolation::Project> project) {
+        std::vector<pool::Pool*> pools;
+        project->dispatcher().router().for_each_pool([&](pool::Pool& pool) { pools.push_back(&pool); });
+        for (pool::Pool* pool : pools) co_await pool->maintain();
     }
 
     std::vector<std::shared_ptr<isolation::Project>> all_projects() const {
@@ -174,11 +187,7 @@ const Target& RedisConnectionFactory::target() const noexcept { return impl_->ta
 
 boost::asio::awaitable<void> RedisConnectionFactory::maintain() {
     const auto impl = impl_;
-    for (const auto& project : impl->all_projects()) {
-        std::vector<pool::Pool*> pools;
-        project->dispatcher().router().for_each_pool([&](pool::Pool& pool) { pools.push_back(&pool); });
-        for (pool::Pool* pool : pools) co_await pool->maintain();
-    }
+    for (const auto& project : impl->all_projects()) co_await Impl::maintain(project);
 }
 
 void RedisConnectionFactory::close() {

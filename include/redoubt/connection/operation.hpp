@@ -41,7 +41,7 @@ public:
 
 protected:
     Operation() = default;
-    ~Operation() = default;
+    virtual ~Operation() = default;
 
     void set_replies(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Several commands of which the server executes none before it has the last (MULTI .. EXEC).

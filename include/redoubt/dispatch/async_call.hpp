@@ -42,7 +42,7 @@ protected:
     /// `refused`: an error found before (isolation, a bad argument), which the call will end with.
     AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, EncodedCommands&& commands,
               std::optional<Error>&& refused, const CallOptions& options, std::string_view name);
-    virtual ~AsyncCall();
+    ~AsyncCall() override;
 
     /// The end: with the error, or with what `read` was given. `inside`: called by the lane's thread and not by the
     /// caller's own initiation, so that a handler of the same lane may be called at once. Destroys this.

@@ -87,7 +87,7 @@ private:
                                         boost::asio::execution::outstanding_work.tracked);
         }
     }
-    ~AsyncOperation() = default;
+    ~AsyncOperation() override = default;
 
     bool is_lane(const Executor& executor) const noexcept {
         if constexpr (std::is_same_v<Executor, Lane>) {
