@@ -20,7 +20,9 @@ inline CircuitBreakerConfig config_of(std::uint32_t failures, std::uint32_t succ
             .half_open_permits = permits};
 }
 
-enum class Event { admit, admit_if_closed, success, failure, release, half_recovery, whole_recovery, force_open, reset };
+enum class Event {
+    admit, admit_if_closed, success, failure, release, half_recovery, whole_recovery, force_open, reset
+};
 inline constexpr int event_count = 9;
 inline constexpr const char* event_names[] = {"admit",         "admit_if_closed", "success",    "failure", "release",
                                        "half_recovery", "whole_recovery",  "force_open", "reset"};

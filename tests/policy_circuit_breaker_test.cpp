@@ -263,6 +263,21 @@ TEST(CircuitBreakerThreads, ChanceNeverExceedsThePermitsNorLosesOne) {
     EXPECT_FALSE(breaker.admit(later));
 }
 
+TEST(CircuitBreakerThreads, LosesNoCountWithMoreThreadsThanCounters) {
+    constexpr int threads = 24;
+    constexpr int calls = 2'000;
+    Breaker breaker{config_of(1, 1, 1), start};
+    std::barrier gate{threads};
+    std::vector<std::jthread> all;
+    for (int i = 0; i < threads; ++i)
+        all.emplace_back([&] {
+            gate.arrive_and_wait();
+            for (int call = 0; call < calls; ++call) breaker.record_success(breaker.admit(start), start);
+        });
+    all.clear();
+    EXPECT_EQ(breaker.metrics(start).successful_calls, static_cast<std::uint64_t>(threads * calls));
+}
+
 TEST(CircuitBreakerThreads, NobodyBeginsHalfOpenByATimeThatWasForcedFurther) {
     Breaker breaker{config_of(1, 1, 1), start};
     breaker.force_open(start);
@@ -277,7 +292,7 @@ TEST(CircuitBreakerThreads, NobodyBeginsHalfOpenByATimeThatWasForcedFurther) {
     std::vector<std::jthread> callers;
     for (int i = 0; i < 3; ++i) callers.emplace_back(call);
     int left_early = 0;
-    for (Duration::rep at = 1; at <= 50'000; ++at) {
+    for (Duration::rep at = 1; at <= 20'000; ++at) {
         breaker.force_open(start + Duration{at});
         // No caller knows this time yet, so each of them comes one tick too early.
         for (int spin = 0; spin < 20; ++spin)

@@ -88,7 +88,13 @@ public:
         else
             return refuse(forms);
 
-        const auto parsed = urls::parse_uri(urls::string_view{url_.data(), url_.size()});
+        auto parsed = urls::parse_uri(urls::string_view{url_.data(), url_.size()});
+        std::string respelled;
+        if (parsed && stops_inside_the_host(*parsed)) {
+            const auto host = scheme_end + 3 + parsed->encoded_userinfo().size() + (parsed->has_userinfo() ? 1 : 0);
+            respelled = fmt::format("{}%{:02X}{}", url_.substr(0, host), url_[host], url_.substr(host + 1));
+            parsed = urls::parse_uri(urls::string_view{respelled});
+        }
         if (!parsed) return refuse(forms);
         const bool on_socket = target_.scheme == Target::Scheme::unix_socket;
         // A raw `/`, `?` or `#` in a password ends the host early and leaves its rest in what follows.
@@ -115,6 +121,13 @@ private:
     void bad_url(std::string_view allowed) {
         valid_ = false;
         result_.problems.push_back({"url (REDIS_URL)", mask_url(url_), std::string{allowed}});
+    }
+
+    /// Boost 1.81 reads `10.0.0.1.nip.io` as an IPv4 address with a path behind it. With its first digit
+    /// percent-encoded it cannot take the name for an address.
+    static bool stops_inside_the_host(const urls::url_view& url) {
+        const auto path = url.encoded_path();
+        return url.host_type() == urls::host_type::ipv4 && !path.empty() && path.front() != '/';
     }
 
     void read_socket(const urls::url_view& url) {

@@ -10,13 +10,13 @@ namespace {
 constexpr unsigned count_bits = 20;
 constexpr unsigned permit_bits = 10;
 constexpr unsigned generation_bits = 32;
-constexpr unsigned state_shift = count_bits + permit_bits + generation_bits;
+constexpr unsigned top = count_bits + permit_bits + generation_bits;
 constexpr std::uint64_t one_permit = std::uint64_t{1} << count_bits;
 
 constexpr std::uint64_t mask(unsigned bits) noexcept { return (std::uint64_t{1} << bits) - 1; }
 
 constexpr CircuitState state_of(std::uint64_t bits) noexcept {
-    return static_cast<CircuitState>(bits >> state_shift);
+    return static_cast<CircuitState>(bits >> top);
 }
 constexpr std::uint32_t generation_of(std::uint64_t bits) noexcept {
     return static_cast<std::uint32_t>((bits >> (count_bits + permit_bits)) & mask(generation_bits));
@@ -47,7 +47,11 @@ double CircuitBreakerMetrics::success_rate() const noexcept {
     return total_calls == 0 ? 1.0 : static_cast<double>(successful_calls) / static_cast<double>(total_calls);
 }
 
+// The header's inline `admit` reads the same layout.
 std::uint64_t RedisCircuitBreaker::pack(const Word& word) noexcept {
+    static_assert(state_shift == top);
+    static_assert(generation_shift == count_bits + permit_bits);
+    static_assert(CircuitState::closed == CircuitState{});
     return std::uint64_t{static_cast<std::uint8_t>(word.state)} << state_shift |
            std::uint64_t{word.generation} << (count_bits + permit_bits) | std::uint64_t{word.permits} << count_bits |
            word.count;
@@ -69,16 +73,21 @@ RedisCircuitBreaker::RedisCircuitBreaker(const CircuitBreakerConfig& config, Tim
       success_threshold_(std::clamp(config.success_threshold, 1u, 1'000'000u)),
       half_open_permits_(std::clamp(config.half_open_permits, 1u, 1'000u)) {}
 
-RedisCircuitBreaker::Stripe& RedisCircuitBreaker::own_stripe() noexcept {
-    // One number a thread for all breakers, from 1: 0 says that it has none yet.
-    static std::atomic<unsigned> next_thread{0};
-    thread_local constinit unsigned thread = 0;
-    if (thread == 0) thread = next_thread.fetch_add(1, std::memory_order_relaxed) % stripe_count + 1;
-    return stripes_[thread - 1];
+void RedisCircuitBreaker::count_one(std::atomic<std::uint64_t> Stripe::*counter) noexcept {
+    // One number a thread for all breakers, from 1 and never given twice: 0 says that it has none yet.
+    static std::atomic<std::uint64_t> last_thread{0};
+    thread_local constinit std::uint64_t thread = 0;
+    if (thread == 0) thread = last_thread.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (thread <= owned_stripes) {
+        auto& value = stripes_[thread - 1].*counter;
+        value.store(value.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    } else {
+        (stripes_[owned_stripes + thread % shared_stripes].*counter).fetch_add(1, std::memory_order_relaxed);
+    }
 }
 
 RedisCircuitBreaker::Admission RedisCircuitBreaker::reject(Duration retry_after) noexcept {
-    own_stripe().rejections.fetch_add(1, std::memory_order_relaxed);
+    count_one(&Stripe::rejections);
     Admission refusal;
     refusal.retry_after = retry_after;
     return refusal;
@@ -97,15 +106,6 @@ bool RedisCircuitBreaker::move_to(std::uint64_t& bits, const Word& next, TimePoi
     if (opens && from != CircuitState::open) opens_.fetch_add(1, std::memory_order_relaxed);
     if (from != next.state) raise_to(in_state_since_, ticks(now));
     return true;
-}
-
-RedisCircuitBreaker::Admission RedisCircuitBreaker::admit(TimePoint now) noexcept {
-    const std::uint64_t bits = word_.load(std::memory_order_acquire);
-    if (state_of(bits) != CircuitState::closed) return admit_beyond_closed(bits, now);
-    Admission admission;
-    admission.admitted = true;
-    admission.generation = generation_of(bits);
-    return admission;
 }
 
 RedisCircuitBreaker::Admission RedisCircuitBreaker::admit_beyond_closed(std::uint64_t bits, TimePoint now) noexcept {
@@ -149,7 +149,7 @@ RedisCircuitBreaker::Change RedisCircuitBreaker::record_success(const Admission&
             if (count_of(bits) == 0 ||
                 word_.compare_exchange_weak(bits, bits - count_of(bits), std::memory_order_acq_rel,
                                             std::memory_order_acquire)) {
-                own_stripe().successes.fetch_add(1, std::memory_order_relaxed);
+                count_one(&Stripe::successes);
                 return {};
             }
             continue;
@@ -159,12 +159,12 @@ RedisCircuitBreaker::Change RedisCircuitBreaker::record_success(const Admission&
         if (word.state != CircuitState::half_open || word.permits == 0) return {};
         if (word.count + 1 >= success_threshold_) {
             if (!move_to(bits, {CircuitState::closed, word.generation + 1, 0, 0}, now)) continue;
-            own_stripe().successes.fetch_add(1, std::memory_order_relaxed);
+            count_one(&Stripe::successes);
             return {true, CircuitState::half_open, CircuitState::closed};
         }
         if (word_.compare_exchange_weak(bits, bits - one_permit + 1, std::memory_order_acq_rel,
                                         std::memory_order_acquire)) {
-            own_stripe().successes.fetch_add(1, std::memory_order_relaxed);
+            count_one(&Stripe::successes);
             return {};
         }
     }
@@ -180,11 +180,11 @@ RedisCircuitBreaker::Change RedisCircuitBreaker::record_failure(const Admission&
         const std::uint32_t failures = word.state == CircuitState::closed ? word.count + 1 : 1;
         if (word.state == CircuitState::half_open || failures >= failure_threshold_) {
             if (!move_to(bits, {CircuitState::open, word.generation + 1, 0, failures}, now)) continue;
-            own_stripe().failures.fetch_add(1, std::memory_order_relaxed);
+            count_one(&Stripe::failures);
             return {true, word.state, CircuitState::open};
         }
         if (word_.compare_exchange_weak(bits, bits + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-            own_stripe().failures.fetch_add(1, std::memory_order_relaxed);
+            count_one(&Stripe::failures);
             return {};
         }
     }

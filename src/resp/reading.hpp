@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <redoubt/resp/read_reply.hpp>
@@ -43,11 +44,15 @@ ReadOutcome read_list(ReplyCursor& cursor, const KeyPrefix& prefix, Out& out, st
     out.clear();
     out.reserve(static_cast<std::size_t>(head.integer));
     for (std::int64_t i = 0; i < head.integer; ++i) {
-        Element element{};
-        if (const ReadOutcome one = read_reply(cursor, prefix, element); !one) {
+        if constexpr (std::is_same_v<Element, bool>) {  // there are no references to these
+            bool element = false;
+            if (const ReadOutcome one = read_reply(cursor, prefix, element); !one) {
+                return refuse(cursor, before, expected, one.got);
+            }
+            out.push_back(element);
+        } else if (const ReadOutcome one = read_reply(cursor, prefix, out.emplace_back()); !one) {
             return refuse(cursor, before, expected, one.got);
         }
-        out.push_back(std::move(element));
     }
     return ReadOutcome::ok();
 }

@@ -41,22 +41,24 @@ std::int64_t ReplyNode::children() const noexcept {
 ReplyNode ReplyCursor::element() noexcept {
     const auto type = static_cast<RespType>(*at_);
     const char* const begin = at_ + 1;
-    const auto* const cr =
-        static_cast<const char*>(std::memchr(begin, '\r', static_cast<std::size_t>(end_ - begin)));
-    const std::string_view line{begin, static_cast<std::size_t>(cr - begin)};
-    at_ = cr + 2;
-
-    const auto number = [line] {
-        const bool negative = line[0] == '-';
+    // The line as a number, and past it.
+    const auto take_number = [&]() -> std::int64_t {
+        const bool negative = *begin == '-';
+        const char* at = begin + (negative ? 1 : 0);
         std::uint64_t value = 0;
-        for (const char c : line.substr(negative ? 1 : 0)) value = value * 10 + static_cast<std::uint64_t>(c - '0');
+        for (; *at != '\r'; ++at) value = value * 10 + static_cast<std::uint64_t>(*at - '0');
+        at_ = at + 2;
         return static_cast<std::int64_t>(negative ? 0 - value : value);
     };
     switch (type) {
+        case RespType::integer: {
+            const std::int64_t value = take_number();
+            return {type, {begin, static_cast<std::size_t>(at_ - 2 - begin)}, value};
+        }
         case RespType::bulk:
         case RespType::bulk_error:
         case RespType::verbatim: {
-            const std::int64_t length = number();
+            const std::int64_t length = take_number();
             if (length < 0) return {};
             std::string_view text{at_, static_cast<std::size_t>(length)};
             at_ += length + 2;
@@ -68,19 +70,21 @@ ReplyNode ReplyCursor::element() noexcept {
         case RespType::push:
         case RespType::map:
         case RespType::attribute: {
-            const std::int64_t count = number();
+            const std::int64_t count = take_number();
             if (count < 0) return {};
             return {type, {}, count};
         }
-        case RespType::integer: return {type, line, number()};
-        case RespType::boolean: return {type, {}, line[0] == 't' ? 1 : 0};
-        case RespType::null: return {};
+        case RespType::boolean: at_ = begin + 3; return {type, {}, *begin == 't' ? 1 : 0};
+        case RespType::null: at_ = begin + 2; return {};
         case RespType::simple:
         case RespType::error:
         case RespType::real:
         case RespType::big_number: break;
     }
-    return {type, line, 0};
+    const auto* const cr =
+        static_cast<const char*>(std::memchr(begin, '\r', static_cast<std::size_t>(end_ - begin)));
+    at_ = cr + 2;
+    return {type, {begin, static_cast<std::size_t>(cr - begin)}, 0};
 }
 
 void ReplyCursor::skip_elements(std::int64_t count) noexcept {

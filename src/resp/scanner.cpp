@@ -48,6 +48,30 @@ inline Number read_number(const char* at, const char* end) noexcept {
     return {Status::complete, static_cast<std::int64_t>(negative ? 0 - value : value), at + 1};
 }
 
+template <std::size_t n>
+inline bool starts_with(const char* at, std::size_t size, const char (&text)[n]) noexcept {
+    return size >= n - 1 && std::memcmp(at, text, n - 1) == 0;
+}
+
+// The size of a whole `$64\r\n...\r\n` or `$-1\r\n` at `at`; 0 when it is cut, wrong, or not of that form,
+// which the long way finds out.
+inline std::size_t usual_string(const char* at, std::size_t size, std::size_t max_bulk) noexcept {
+    if (size < 5) return 0;
+    std::size_t length = digit(at[1]);
+    if (length > 9) return starts_with(at, size, "$-1\r\n") ? 5 : 0;
+    std::size_t used = 2;
+    if (length != 0) {
+        // Eight digits at most: no overflow. Digits behind a zero are no length.
+        for (std::size_t next; used != 9 && used != size && (next = digit(at[used])) <= 9; ++used) {
+            length = length * 10 + next;
+        }
+    }
+    const std::size_t total = used + length + 4;
+    if (total > size || length > max_bulk) return 0;
+    const bool ends = std::memcmp(at + used, "\r\n", 2) == 0 && std::memcmp(at + total - 2, "\r\n", 2) == 0;
+    return ends ? total : 0;
+}
+
 // `[+-]?[0-9]+`
 bool is_big_number(std::string_view text) noexcept {
     if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
@@ -126,46 +150,28 @@ ReplyScanner::Status ReplyScanner::reject_type(const char* at) noexcept {
 ReplyScanner::Status ReplyScanner::scan(std::string_view bytes) {
     const char* const base = bytes.data();
     const std::size_t size = std::min(bytes.size(), max_reply_);  // what is behind is never looked at
-    if (!busy_ && size >= 5) [[likely]] {
+    if (!busy_ && size >= 3) [[likely]] {
         // Only complete frames in their usual form; whatever else it is, the loop below says.
+        std::size_t whole = 0;
         switch (base[0]) {
-            case '$': {
-                std::size_t length = digit(base[1]);
-                std::size_t at = 2;
-                if (length > 9) {
-                    if (std::memcmp(base, "$-1\r\n", 5) != 0) break;
-                    push_ = false;
-                    size_ = 5;
-                    return Status::complete;
-                }
-                // Eight digits at most: no overflow. A leading zero is left to the loop.
-                if (length != 0) {
-                    for (std::size_t next; at != 9 && at != size && (next = digit(base[at])) <= 9; ++at) {
-                        length = length * 10 + next;
-                    }
-                }
-                const std::size_t total = at + length + 4;
-                if (total > size || length > max_bulk_ || std::memcmp(base + at, "\r\n", 2) != 0 ||
-                    std::memcmp(base + total - 2, "\r\n", 2) != 0) {
-                    break;
-                }
-                push_ = false;
-                size_ = total;
-                return Status::complete;
-            }
+            case '$': whole = usual_string(base, size, max_bulk_); break;
             case '+':
-                if (std::memcmp(base, "+OK\r\n", 5) != 0 || max_bulk_ < 2) break;
-                push_ = false;
-                size_ = 5;
-                return Status::complete;
+                if (starts_with(base, size, "+OK\r\n") && max_bulk_ >= 2) whole = 5;
+                break;
             case ':': {
                 const Number number = read_number(base + 1, base + size);
-                if (number.status != Status::complete) break;
-                push_ = false;
-                size_ = static_cast<std::size_t>(number.next - base);
-                return Status::complete;
+                if (number.status == Status::complete) whole = static_cast<std::size_t>(number.next - base);
+                break;
             }
+            case '_':
+                if (starts_with(base, size, "_\r\n")) whole = 3;
+                break;
             default: break;
+        }
+        if (whole != 0) [[likely]] {
+            push_ = false;
+            size_ = whole;
+            return Status::complete;
         }
     }
     return scan_element_by_element(base, size);
@@ -187,6 +193,11 @@ ReplyScanner::Status ReplyScanner::scan_element_by_element(const char* const bas
         const char type = *at;
         switch (type) {
             case '$':
+                if (const std::size_t whole = usual_string(at, size - offset, max_bulk_); whole != 0) {
+                    at += whole;
+                    break;
+                }
+                [[fallthrough]];
             case '=':
             case '!': {
                 const Number header = read_number(at + 1, end);

@@ -50,7 +50,12 @@ public:
 
     /// A call asks to pass. CLOSED: yes. OPEN before its time: no. Past it, or in HALF_OPEN: yes while
     /// permits are left. One atomic load in CLOSED.
-    Admission admit(TimePoint now) noexcept;
+    Admission admit(TimePoint now) noexcept {
+        const std::uint64_t bits = word_.load(std::memory_order_acquire);
+        if (bits >> state_shift != 0) [[unlikely]]
+            return admit_beyond_closed(bits, now);
+        return {true, false, static_cast<std::uint32_t>(bits >> generation_shift), {}, false};
+    }
     /// As `admit`, but only in CLOSED: for callers that must not be spent as probes.
     Admission admit_if_closed(TimePoint now) noexcept;
 
@@ -78,19 +83,24 @@ private:
     /// State, generation and counts in one word, so that each transition is one compare-and-swap and each
     /// check in CLOSED one load. From the top: state 2 bits, generation 32, permits 10, count 20. `permits` are
     /// the probes in flight; `count` is the successes in HALF_OPEN, and else the failures in a row.
+    static constexpr unsigned generation_shift = 30;
+    static constexpr unsigned state_shift = 62;
     struct Word {
         CircuitState state = CircuitState::closed;
         std::uint32_t generation = 0;
         std::uint32_t permits = 0;
         std::uint32_t count = 0;
     };
-    /// Counters of calls are spread over cache lines, because many threads end calls at once.
+    /// Counters of calls are spread over cache lines, because many threads end calls at once. Each of the
+    /// first threads of the process owns one and counts in it without a locked instruction; the others share
+    /// the rest.
     struct alignas(64) Stripe {
         std::atomic<std::uint64_t> successes{0};
         std::atomic<std::uint64_t> failures{0};
         std::atomic<std::uint64_t> rejections{0};
     };
-    static constexpr std::size_t stripe_count = 8;
+    static constexpr std::uint64_t owned_stripes = 8;
+    static constexpr std::uint64_t shared_stripes = 8;
 
     static std::uint64_t pack(const Word& word) noexcept;
     static Word unpack(std::uint64_t bits) noexcept;
@@ -102,7 +112,7 @@ private:
     bool move_to(std::uint64_t& bits, const Word& next, TimePoint now) noexcept;
     /// Lets no OPEN that starts at `now` or later end before its time.
     void postpone_half_open(TimePoint now) noexcept;
-    Stripe& own_stripe() noexcept;
+    void count_one(std::atomic<std::uint64_t> Stripe::*counter) noexcept;
 
     alignas(64) std::atomic<std::uint64_t> word_;
     /// When OPEN ends. Only ever moves forward, and moves before the word says OPEN: whoever sees OPEN sees a
@@ -114,7 +124,7 @@ private:
     std::uint32_t failure_threshold_;
     std::uint32_t success_threshold_;
     std::uint32_t half_open_permits_;
-    std::array<Stripe, stripe_count> stripes_;
+    std::array<Stripe, owned_stripes + shared_stripes> stripes_;
 };
 
 }  // namespace redoubt
