@@ -26,41 +26,64 @@ constexpr std::size_t slot_count = 1024;
 static_assert(command_count * 2 < slot_count);
 constexpr std::uint16_t no_command = 0xFFFF;
 
-constexpr std::size_t slot_of(std::string_view upper_case_name) {
-    std::uint32_t hash = 2166136261U;
-    for (const char byte : upper_case_name) hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619U;
-    return (hash ^ (hash >> 15)) % slot_count;
+constexpr std::uint32_t empty_hash = 2166136261U;
+constexpr std::uint32_t hash_on(std::uint32_t hash, char byte) {
+    return (hash ^ static_cast<unsigned char>(byte)) * 16777619U;
 }
+constexpr std::size_t slot_of(std::uint32_t hash) { return (hash ^ (hash >> 15)) % slot_count; }
 
 constexpr auto slots = [] {
     std::array<std::uint16_t, slot_count> filled{};
     filled.fill(no_command);
     for (std::size_t i = 0; i < command_count; ++i) {
-        std::size_t slot = slot_of(commands[i].name);
+        std::uint32_t hash = empty_hash;
+        for (const char byte : commands[i].name) hash = hash_on(hash, byte);
+        std::size_t slot = slot_of(hash);
         while (filled[slot] != no_command) slot = (slot + 1) % slot_count;
         filled[slot] = static_cast<std::uint16_t>(i);
     }
     return filled;
 }();
 
-const CommandSpec* find_exact(std::string_view upper_case_name) noexcept {
-    for (std::size_t slot = slot_of(upper_case_name); slots[slot] != no_command; slot = (slot + 1) % slot_count) {
-        const CommandSpec& spec = commands[slots[slot]];
-        if (spec.name == upper_case_name) return &spec;
+/// A name as it is gathered, in upper case, with its hash.
+class Name {
+public:
+    /// Appends the word. False when it does not fit or holds a byte that no name has: a space, a control byte
+    /// or anything past ASCII, which another reader of the name might take for something else.
+    bool append(std::string_view word) noexcept {
+        if (word.empty() || word.size() > longest_name - size_) return false;
+        std::uint32_t hash = hash_;
+        char* out = bytes_ + size_;
+        for (const char byte : word) {
+            if (byte < 0x21 || byte > 0x7E) return false;
+            const char upper = byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - 'a' + 'A') : byte;
+            hash = hash_on(hash, upper);
+            *out++ = upper;
+        }
+        hash_ = hash;
+        size_ += word.size();
+        return true;
     }
-    return nullptr;
-}
+    bool append_space() noexcept {
+        if (size_ == longest_name) return false;
+        bytes_[size_++] = ' ';
+        hash_ = hash_on(hash_, ' ');
+        return true;
+    }
+    const CommandSpec* find() const noexcept {
+        const std::string_view name{bytes_, size_};
+        for (std::size_t slot = slot_of(hash_); slots[slot] != no_command; slot = (slot + 1) % slot_count) {
+            const CommandSpec& spec = commands[slots[slot]];
+            if (spec.name == name) return &spec;
+        }
+        return nullptr;
+    }
 
-/// Appends the word in upper case. False when it does not fit or holds a byte that no name has: a space, a
-/// control byte or anything past ASCII, which another reader of the name might take for something else.
-bool append_upper(std::string_view word, char* buffer, std::size_t& size) noexcept {
-    if (word.empty() || word.size() > longest_name - size) return false;
-    for (const char byte : word) {
-        if (byte < 0x21 || byte > 0x7E) return false;
-        buffer[size++] = byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - 'a' + 'A') : byte;
-    }
-    return true;
-}
+private:
+    std::size_t size_ = 0;
+    std::uint32_t hash_ = empty_hash;
+    char bytes_[longest_name];
+};
 
 /// Its subcommands follow it in the sorted table.
 bool is_container(const CommandSpec& spec) noexcept {
@@ -74,15 +97,12 @@ bool is_container(const CommandSpec& spec) noexcept {
 std::span<const CommandSpec> command_table() noexcept { return commands; }
 
 const CommandSpec* find_command(std::string_view name, std::string_view subcommand) noexcept {
-    char buffer[longest_name];
-    std::size_t size = 0;
-    if (!append_upper(name, buffer, size)) return nullptr;
-    const CommandSpec* spec = find_exact({buffer, size});
+    Name full;
+    if (!full.append(name)) return nullptr;
+    const CommandSpec* spec = full.find();
     if (spec == nullptr || subcommand.empty() || !is_container(*spec)) return spec;
-    if (size == longest_name) return nullptr;
-    buffer[size++] = ' ';
-    if (!append_upper(subcommand, buffer, size)) return nullptr;
-    return find_exact({buffer, size});
+    if (!full.append_space() || !full.append(subcommand)) return nullptr;
+    return full.find();
 }
 
 }  // namespace redoubt

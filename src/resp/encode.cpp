@@ -1,4 +1,5 @@
 // resp: writes commands as RESP arrays of bulk strings, keys with the project's prefix in place.
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -7,15 +8,39 @@
 namespace redoubt {
 namespace {
 
+static_assert(Argument::Kind::text < Argument::Kind::key && static_cast<int>(Argument::Kind::key) == 1,
+              "`kind() <= Kind::key` means one text or one key");
+
 // `$` length CR LF ... CR LF: at most 20 digits and 5 more; one byte for a bound's bracket.
 constexpr std::size_t bulk_overhead = 26;
 // The longest double is 24 characters, the longest integer 20; with `(`, `$25` and two CR LF.
 constexpr std::size_t number_bound = 32;
 constexpr std::size_t longest_number = 25;
 
-char* put(char* out, std::string_view text) noexcept {
-    std::memcpy(out, text.data(), text.size());
+/// Copies `Bytes` from each end; they overlap where the text is shorter than both.
+template <std::size_t Bytes>
+[[gnu::always_inline]] inline char* put_ends(char* out, std::string_view text) noexcept {
+    char first[Bytes];
+    char last[Bytes];
+    std::memcpy(first, text.data(), Bytes);
+    std::memcpy(last, text.data() + text.size() - Bytes, Bytes);
+    std::memcpy(out, first, Bytes);
+    std::memcpy(out + text.size() - Bytes, last, Bytes);
     return out + text.size();
+}
+
+/// Names, prefixes and keys are short: a call of memcpy for each would be a third of the work.
+[[gnu::always_inline]] inline char* put(char* out, std::string_view text) noexcept {
+    const std::size_t size = text.size();
+    if (size < 16) {
+        if (size >= 8) return put_ends<8>(out, text);
+        if (size >= 4) return put_ends<4>(out, text);
+        for (std::size_t i = 0; i < size; ++i) out[i] = text[i];
+        return out + size;
+    }
+    if (size <= 32) return put_ends<16>(out, text);
+    std::memcpy(out, text.data(), size);
+    return out + size;
 }
 
 char* put_crlf(char* out) noexcept {
@@ -24,38 +49,49 @@ char* put_crlf(char* out) noexcept {
     return out + 2;
 }
 
-/// `$5\r\n` or `*5\r\n`. One or two digits are by far the most frequent.
-char* put_head(char* out, char type, std::size_t number) noexcept {
-    *out++ = type;
-    if (number < 10) {
-        *out++ = static_cast<char>('0' + number);
-    } else if (number < 100) {
-        *out++ = static_cast<char>('0' + number / 10);
-        *out++ = static_cast<char>('0' + number % 10);
-    } else {
-        out = std::to_chars(out, out + 20, number).ptr;
+constexpr std::size_t head_bytes = 8;
+/// `$5\r\n`, `$42\r\n`: all heads of one or two digits, which are by far the most frequent.
+constexpr auto heads = [] {
+    std::array<std::array<char, head_bytes>, 100> made{};
+    for (std::size_t number = 0; number < made.size(); ++number) {
+        std::size_t at = 0;
+        made[number][at++] = '$';
+        if (number >= 10) made[number][at++] = static_cast<char>('0' + number / 10);
+        made[number][at++] = static_cast<char>('0' + number % 10);
+        made[number][at++] = '\r';
+        made[number][at] = '\n';
     }
+    return made;
+}();
+
+/// `$5\r\n` or `*5\r\n`. Writes up to four bytes past its end, for which `bulk_overhead` has room.
+[[gnu::always_inline]] inline char* put_head(char* out, char type, std::size_t number) noexcept {
+    if (number < heads.size()) {
+        std::memcpy(out, heads[number].data(), head_bytes);
+        *out = type;
+        return out + (number < 10 ? 4 : 5);
+    }
+    *out = type;
+    return put_crlf(std::to_chars(out + 1, out + 21, number).ptr);
+}
+
+[[gnu::always_inline]] inline char* put_joined(char* out, std::string_view prefix, std::string_view text) noexcept {
+    out = put_head(out, '$', prefix.size() + text.size());
+    out = put(out, prefix);
+    out = put(out, text);
     return put_crlf(out);
 }
 
-// memcpy of nothing from a null view is undefined, and empty views are null more often than not.
-char* put_bulk(char* out, std::string_view text) noexcept {
-    out = put_head(out, '$', text.size());
-    if (!text.empty()) out = put(out, text);
-    return put_crlf(out);
-}
+char* put_bulk(char* out, std::string_view text) noexcept { return put_joined(out, {}, text); }
 
 char* put_key(char* out, std::string_view prefix, std::string_view key) noexcept {
-    out = put_head(out, '$', prefix.size() + key.size());
-    if (!prefix.empty()) out = put(out, prefix);
-    if (!key.empty()) out = put(out, key);
-    return put_crlf(out);
+    return put_joined(out, prefix, key);
 }
 
 char* put_bracketed(char* out, char bracket, std::string_view text) noexcept {
     out = put_head(out, '$', text.size() + 1);
     *out++ = bracket;
-    if (!text.empty()) out = put(out, text);
+    out = put(out, text);
     return put_crlf(out);
 }
 
@@ -89,12 +125,12 @@ char* put_glob(char* out, std::string_view prefix, std::string_view glob) noexce
         if (is_glob_character(byte)) *out++ = '\\';
         *out++ = byte;
     }
-    if (!glob.empty()) out = put(out, glob);
+    out = put(out, glob);
     return put_crlf(out);
 }
 
-/// Everything but one text or key.
-char* put_rare(const Argument& argument, std::string_view prefix, char* out) noexcept {
+/// Everything but one text or key. Kept out of the fast path, whose registers it would take.
+[[gnu::noinline]] char* put_rare(const Argument& argument, std::string_view prefix, char* out) noexcept {
     switch (argument.kind()) {
         case Argument::Kind::text: return put_bulk(out, argument.as_text());
         case Argument::Kind::key: return put_key(out, prefix, argument.as_text());
@@ -133,7 +169,7 @@ char* put_rare(const Argument& argument, std::string_view prefix, char* out) noe
     return out;
 }
 
-std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept {
+[[gnu::noinline]] std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept {
     std::size_t bound = 0;
     switch (argument.kind()) {
         case Argument::Kind::text:
@@ -174,21 +210,28 @@ std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept {
 std::size_t encoded_bound(const CommandSpec& spec, std::span<const Argument> arguments,
                           const KeyPrefix& prefix) noexcept {
     std::size_t bound = bulk_overhead + spec.encoded_name.size();
-    for (const Argument& argument : arguments) bound += rare_bound(argument, prefix.size());
+    for (const Argument& argument : arguments) {
+        if (argument.kind() <= Argument::Kind::key) {
+            bound += bulk_overhead + prefix.size() + argument.as_text().size();
+        } else {
+            bound += rare_bound(argument, prefix.size());
+        }
+    }
     return bound;
 }
 
 char* encode(const CommandSpec& spec, std::span<const Argument> arguments, const KeyPrefix& prefix,
              char* out) noexcept {
     std::size_t count = spec.words;
-    for (const Argument& argument : arguments) count += argument.count();
+    for (const Argument& argument : arguments) count += argument.kind() <= Argument::Kind::key ? 1 : argument.count();
     out = put_head(out, '*', count);
     out = put(out, spec.encoded_name);
     for (const Argument& argument : arguments) {
-        switch (argument.kind()) {
-            case Argument::Kind::key: out = put_key(out, prefix.view(), argument.as_text()); break;
-            case Argument::Kind::text: out = put_bulk(out, argument.as_text()); break;
-            default: out = put_rare(argument, prefix.view(), out);
+        if (argument.kind() <= Argument::Kind::key) {
+            const bool is_key = argument.kind() == Argument::Kind::key;
+            out = put_joined(out, is_key ? prefix.view() : std::string_view{}, argument.as_text());
+        } else {
+            out = put_rare(argument, prefix.view(), out);
         }
     }
     return out;
