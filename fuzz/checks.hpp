@@ -95,11 +95,13 @@ inline std::string check_scanner(std::string_view bytes, const ReplyLimits& limi
         const std::size_t enough = std::min<std::size_t>(bytes.size(), 2 * limits.max_reply_bytes);
         const std::string_view tried = bytes.substr(0, enough);
         if (enough == bytes.size() || status != ReplyScanner::Status::need_more) {
-            if (scan_in_pieces(limits, tried, [] { return std::size_t{1}; }, fault) != whole) {
+            if (scan_in_pieces(
+                    limits, tried, [] { return std::size_t{1}; }, fault) != whole) {
                 return "byte by byte gives another result";
             }
             if (scan_in_pieces(limits, tried, random_piece, fault) != whole) return "pieces give another result";
-            if (scan_in_pieces(limits, tried, [enough] { return enough; }, fault) != whole) {
+            if (scan_in_pieces(
+                    limits, tried, [enough] { return enough; }, fault) != whole) {
                 return "a fresh scanner gives another result";
             }
         }
@@ -153,7 +155,11 @@ std::string check_reader(std::string_view frame, const KeyPrefix& prefix) {
         options.max_depth = 256;
         boost::json::parse(to_json_text(out), error, {}, options);
         if (error) return "to_json_text is not JSON: " + error.message();
-    } else if constexpr (requires { out.size(); out.reserve(1); } && !std::is_same_v<T, std::string>) {
+    } else if constexpr (requires {
+                             out.size();
+                             out.reserve(1);
+                         } &&
+                         !std::is_same_v<T, std::string>) {
         if (outcome && out.size() > frame.size() / 3) return "a reader made elements up";
     }
     return {};
@@ -175,11 +181,11 @@ inline std::string check_read_reply(std::string_view bytes, const ReplyLimits& l
         const std::string_view frame = bytes.substr(0, scanner.size());
         std::string fault =
             check_readers_of<Value, Ok, std::string, std::optional<std::string>, std::int64_t,
-                             std::optional<std::int64_t>, double, std::optional<double>, bool,
-                             std::vector<std::string>, std::vector<std::optional<std::string>>,
-                             std::vector<std::optional<double>>, std::vector<std::int64_t>, std::vector<bool>,
-                             StringMap, std::vector<std::pair<std::string, std::string>>, std::vector<ScoredMember>,
-                             ScanPage, HashScanPage, SetScanPage, SortedSetScanPage, KeyTtl>(frame, prefix);
+                             std::optional<std::int64_t>, double, std::optional<double>, bool, std::vector<std::string>,
+                             std::vector<std::optional<std::string>>, std::vector<std::optional<double>>,
+                             std::vector<std::int64_t>, std::vector<bool>, StringMap,
+                             std::vector<std::pair<std::string, std::string>>, std::vector<ScoredMember>, ScanPage,
+                             HashScanPage, SetScanPage, SortedSetScanPage, KeyTtl>(frame, prefix);
         if (!fault.empty()) return fault;
         bytes.remove_prefix(frame.size());
     }

@@ -51,9 +51,7 @@ TEST(Tokenizer, ReadsSingleQuotesWithTheirOneEscape) {
     EXPECT_EQ(tokens(R"('it\'s \n \\ "x"')"), (Tokens{R"(it's \n \\ "x")"}));
 }
 
-TEST(Tokenizer, KeepsEmptyArguments) {
-    EXPECT_EQ(tokens(R"(SET "" '')"), (Tokens{"SET", "", ""}));
-}
+TEST(Tokenizer, KeepsEmptyArguments) { EXPECT_EQ(tokens(R"(SET "" '')"), (Tokens{"SET", "", ""})); }
 
 TEST(Tokenizer, LetsQuotesBeginInsideAnArgument) {
     EXPECT_EQ(tokens(R"(a"b c" d)"), (Tokens{"ab c", "d"}));
@@ -83,9 +81,7 @@ TEST(Tokenizer, RefusesWhatFollowsAClosingQuoteAtOnce) {
     EXPECT_EQ(error_of(R"('a'"b")").message, "white space must follow a closing quote");
 }
 
-TEST(Tokenizer, RefusesARawNulByte) {
-    EXPECT_EQ(error_of("GET a\0b"sv).column, 6u);
-}
+TEST(Tokenizer, RefusesARawNulByte) { EXPECT_EQ(error_of("GET a\0b"sv).column, 6u); }
 
 }  // namespace
 }  // namespace redoubt::apps

@@ -153,7 +153,8 @@ TEST(ConfigFromEnv, NamesEveryBadVariableAtOnce) {
     EXPECT_TRUE(has(text, "max_connections (REDIS_MAX_CONNECTIONS) is \"9\", allowed: a whole number, 10 to ")) << text;
     EXPECT_TRUE(has(text, "operation_timeout (REDIS_OPERATION_TIMEOUT) is \"soon\", allowed: seconds")) << text;
     EXPECT_TRUE(has(text, "memory_warning_threshold (REDIS_MEMORY_WARNING_THRESHOLD) is \"nan\"")) << text;
-    EXPECT_TRUE(has(text, "environment (REDIS_ENVIRONMENT) is \"staging\", allowed: production or development")) << text;
+    EXPECT_TRUE(has(text, "environment (REDIS_ENVIRONMENT) is \"staging\", allowed: production or development"))
+        << text;
     EXPECT_TRUE(has(text, "tls_cert (REDIS_TLS_CERT) is \"\", allowed: tls_cert and tls_key, both or neither")) << text;
     EXPECT_FALSE(has(text, "hunter2")) << text;
 }
@@ -180,10 +181,11 @@ TEST(ConfigFromEnv, ReadsTheProcessEnvironment) {
 }
 
 TEST(ConfigFromEnv, ReadsNumbersStrictly) {
-    for (const auto* const bad : {"", " 20", "20 ", "+20", "-20", "2e1", "0x14", "20.0", "twenty", "99999999999999999999"})
+    for (const auto* const bad :
+         {"", " 20", "20 ", "+20", "-20", "2e1", "0x14", "20.0", "twenty", "99999999999999999999"})
         EXPECT_NE(refusal_of_env({{"REDIS_MAX_CONNECTIONS", bad}}), "") << bad;
-    for (const auto* const bad : {"", "-1", "1e1", "inf", "nan", "1.5.0", "1,5", "1 s", "s", "1d", "0", "25h", ".", "1e999",
-                                  "99999999999999999999999999", "0ms", "0x1"})
+    for (const auto* const bad : {"", "-1", "1e1", "inf", "nan", "1.5.0", "1,5", "1 s", "s", "1d", "0", "25h", ".",
+                                  "1e999", "99999999999999999999999999", "0ms", "0x1"})
         EXPECT_NE(refusal_of_env({{"REDIS_OPERATION_TIMEOUT", bad}}), "") << bad;
     for (const auto* const bad : {"", "0", "1.01", "nan", "inf", "-0.5", "80%"})
         EXPECT_NE(refusal_of_env({{"REDIS_MEMORY_WARNING_THRESHOLD", bad}}), "") << bad;
@@ -237,14 +239,43 @@ TEST(Url, NamesASocket) {
 }
 
 TEST(Url, RefusesWhatNamesNone) {
-    for (const auto* const url :
-         {"", "localhost:6379", "redis:/host", "redis://", "redis:///0", "redis://:pass@/0", "redis://host:0",
-          "redis://host:65536", "redis://host:port", "redis://host/x", "redis://host/-1", "redis://host/1/2",
-          "redis://host/2147483648", "redis://host/1?db=1", "redis://host?db=", "redis://10.0.0.1*5", "redis://10.0.0.1x/5/6",
-          "redis://host#f", "redis://ho st", "redis://h%00st", "redis://h*st", "redis://::1", "redis://[::1",
-          "redis://u:p@a@host", "redis://u:p/w@host", "redis://u:1/w@host", "redis://u:1?w=x@host", "redis://u:1#w@host",
-          "redis://u:100%@host", "unix://", "unix:///", "unix://relative", "unix://host/path", "unix:///a%00b",
-          "unix:///run/x.sock?db=x", "http://host", "redis+socket:///x"}) {
+    for (const auto* const url : {"",
+                                  "localhost:6379",
+                                  "redis:/host",
+                                  "redis://",
+                                  "redis:///0",
+                                  "redis://:pass@/0",
+                                  "redis://host:0",
+                                  "redis://host:65536",
+                                  "redis://host:port",
+                                  "redis://host/x",
+                                  "redis://host/-1",
+                                  "redis://host/1/2",
+                                  "redis://host/2147483648",
+                                  "redis://host/1?db=1",
+                                  "redis://host?db=",
+                                  "redis://10.0.0.1*5",
+                                  "redis://10.0.0.1x/5/6",
+                                  "redis://host#f",
+                                  "redis://ho st",
+                                  "redis://h%00st",
+                                  "redis://h*st",
+                                  "redis://::1",
+                                  "redis://[::1",
+                                  "redis://u:p@a@host",
+                                  "redis://u:p/w@host",
+                                  "redis://u:1/w@host",
+                                  "redis://u:1?w=x@host",
+                                  "redis://u:1#w@host",
+                                  "redis://u:100%@host",
+                                  "unix://",
+                                  "unix:///",
+                                  "unix://relative",
+                                  "unix://host/path",
+                                  "unix:///a%00b",
+                                  "unix:///run/x.sock?db=x",
+                                  "http://host",
+                                  "redis+socket:///x"}) {
         EXPECT_TRUE(has(refusal_of_url(url), "url (REDIS_URL) is ")) << url << "\n" << refusal_of_url(url);
     }
     EXPECT_NE(refusal_of_url("unix:///" + std::string(107, 'x')), "");
@@ -259,8 +290,9 @@ TEST(Url, SaysThatSentinelAndClusterAreNotBuiltYet) {
 }
 
 TEST(Url, OptionsWinOverFields) {
-    auto config = with_url("redis://h?attempt_timeout=1.5&max_connections=50&client_name=x&protocol=2&tls_verify=no"
-                           "&circuit_breaker_failure_threshold=8&memory_warning_threshold=0.25&db=4");
+    auto config = with_url(
+        "redis://h?attempt_timeout=1.5&max_connections=50&client_name=x&protocol=2&tls_verify=no"
+        "&circuit_breaker_failure_threshold=8&memory_warning_threshold=0.25&db=4");
     config.attempt_timeout = 9s;
     config.max_connections = 3;  // bad, and replaced
     const auto target = config.resolve();
@@ -275,7 +307,8 @@ TEST(Url, OptionsWinOverFields) {
 }
 
 TEST(Url, BadOptionsAreNamedWithWhatIsAllowed) {
-    const auto text = refusal_of_url("redis://h?max_connections=ten&atempt_timeout=1&attempt_timeout=0&max_retries=1&max_retries=2");
+    const auto text =
+        refusal_of_url("redis://h?max_connections=ten&atempt_timeout=1&attempt_timeout=0&max_retries=1&max_retries=2");
     EXPECT_TRUE(has(text, "4 bad settings")) << text;
     EXPECT_TRUE(has(text, "URL option max_connections is \"ten\"")) << text;
     EXPECT_TRUE(has(text, "URL option is \"atempt_timeout\", allowed: db, max_connections, ")) << text;
@@ -309,10 +342,11 @@ TEST(Url, MasksWhateverCouldBeAPassword) {
 
 TEST(Url, NoRefusalShowsThePassword) {
     for (const auto* const url :
-         {"redis://u:hunter2@host:0", "redis://u:hunter2@host/x", "redis://u:hunter2@@host", "redis://u:hun/hunter2@host",
-          "redis://u:1?hunter2@host", "redis://u:1?hunter2=1@host", "http://:hunter2@host", "redis://:hunter2",
-          "u:hunter2@host", "redis://u:hunter2@host#x", "redis://u:hunter2%@host", "unix://u:hunter2@host/x",
-          "redis://u:hunter2@host?nonsense=1", "redis://host?password=hunter2", "redis+cluster://u:hunter2@a,b"}) {
+         {"redis://u:hunter2@host:0", "redis://u:hunter2@host/x", "redis://u:hunter2@@host",
+          "redis://u:hun/hunter2@host", "redis://u:1?hunter2@host", "redis://u:1?hunter2=1@host",
+          "http://:hunter2@host", "redis://:hunter2", "u:hunter2@host", "redis://u:hunter2@host#x",
+          "redis://u:hunter2%@host", "unix://u:hunter2@host/x", "redis://u:hunter2@host?nonsense=1",
+          "redis://host?password=hunter2", "redis+cluster://u:hunter2@a,b"}) {
         const auto text = refusal_of_url(url);
         EXPECT_NE(text, "") << url;
         EXPECT_FALSE(has(text, "hunter2")) << text;

@@ -21,11 +21,19 @@ inline CircuitBreakerConfig config_of(std::uint32_t failures, std::uint32_t succ
 }
 
 enum class Event {
-    admit, admit_if_closed, success, failure, release, half_recovery, whole_recovery, force_open, reset
+    admit,
+    admit_if_closed,
+    success,
+    failure,
+    release,
+    half_recovery,
+    whole_recovery,
+    force_open,
+    reset
 };
 inline constexpr int event_count = 9;
 inline constexpr const char* event_names[] = {"admit",         "admit_if_closed", "success",    "failure", "release",
-                                       "half_recovery", "whole_recovery",  "force_open", "reset"};
+                                              "half_recovery", "whole_recovery",  "force_open", "reset"};
 
 // Sanitizers cost a factor that two events make up for.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -181,7 +189,8 @@ public:
             else
                 breaker_.record_failure(probe, now_);
         }
-        if (breaker_.state() != (by_success ? CircuitState::closed : CircuitState::open)) fail("HALF_OPEN was not left");
+        if (breaker_.state() != (by_success ? CircuitState::closed : CircuitState::open))
+            fail("HALF_OPEN was not left");
     }
 
     CircuitState state() const { return breaker_.state(); }

@@ -59,8 +59,7 @@ pid_t fork_owner(const EmbeddedServerOptions& options, Told& told) {
             if (::write(pipe_ends[1], &mine, sizeof mine) == static_cast<ssize_t>(sizeof mine)) {
                 for (;;) ::pause();
             }
-        } catch (...) {
-        }
+        } catch (...) {}
         ::_exit(1);
     }
     ::close(pipe_ends[1]);

@@ -14,8 +14,8 @@ std::string reason_of(std::string_view id) {
 }
 
 TEST(ProjectId, WhatIsAllowed) {
-    for (const std::string_view id : {"a", "Z", "0", "my-project", "my_project.v2", "a--..__", "A1-",
-                                      "123e4567-e89b-12d3-a456-426614174000"}) {
+    for (const std::string_view id :
+         {"a", "Z", "0", "my-project", "my_project.v2", "a--..__", "A1-", "123e4567-e89b-12d3-a456-426614174000"}) {
         EXPECT_FALSE(check_project_id(id)) << id;
     }
     EXPECT_FALSE(check_project_id(std::string(128, 'x')));

@@ -149,9 +149,9 @@ TEST(RawCommand, BareContainersAndUnknownSubcommands) {
 
 TEST(RawCommand, NamesThatAreNoNames) {
     EXPECT_EQ(refused({}), "a command needs a name");
-    for (const std::string& name : {std::string{"GET "}, std::string{" GET"}, std::string{"GET\r\nFLUSHALL"},
-                                    std::string{"GET\0", 4}, std::string{""}, std::string{"OBJECT ENCODING"},
-                                    std::string{"G\xC3\x89T"}}) {
+    for (const std::string& name :
+         {std::string{"GET "}, std::string{" GET"}, std::string{"GET\r\nFLUSHALL"}, std::string{"GET\0", 4},
+          std::string{""}, std::string{"OBJECT ENCODING"}, std::string{"G\xC3\x89T"}}) {
         EXPECT_EQ(refused({name, "k"}),
                   "A command is refused: its name must be of the bytes 0x21 to 0x7E, without spaces; a subcommand is a "
                   "word of its own");
@@ -256,8 +256,8 @@ Read read(std::string_view frame, ReplyRule rule) {
 }
 
 TEST(RawReply, ScanPagesLoseForeignKeysAndThePrefix) {
-    const Read page = read("*2\r\n$2\r\n17\r\n*3\r\n$8\r\nproj:a:x\r\n$8\r\nproj:b:y\r\n$10\r\nproj:a:abc\r\n",
-                           ReplyRule::scan_page);
+    const Read page =
+        read("*2\r\n$2\r\n17\r\n*3\r\n$8\r\nproj:a:x\r\n$8\r\nproj:b:y\r\n$10\r\nproj:a:abc\r\n", ReplyRule::scan_page);
     ASSERT_TRUE(page.outcome);
     EXPECT_EQ(page.dropped, 1U);
     EXPECT_EQ(page.value.elements[0].text, "17");

@@ -105,9 +105,9 @@ TEST(RetryPause, AppliesNoWriteTwice) {
 }
 
 TEST(RetryPause, KindsThatAnotherAttemptCannotHelp) {
-    for (const auto kind : {ErrorKind::circuit_open, ErrorKind::isolation, ErrorKind::configuration,
-                            ErrorKind::reply_type, ErrorKind::key_not_found, ErrorKind::cancelled,
-                            ErrorKind::authentication, ErrorKind::memory}) {
+    for (const auto kind :
+         {ErrorKind::circuit_open, ErrorKind::isolation, ErrorKind::configuration, ErrorKind::reply_type,
+          ErrorKind::key_not_found, ErrorKind::cancelled, ErrorKind::authentication, ErrorKind::memory}) {
         EXPECT_FALSE(retried(error_of(kind, Certainty::not_sent), RetryCategory::read_only)) << to_string(kind);
     }
     for (const auto kind : {ErrorKind::connection, ErrorKind::timeout, ErrorKind::pool_exhausted})
@@ -127,7 +127,8 @@ TEST(RetryPause, OnlyPassingRefusalsOfTheServerAreRetried) {
           "TRYAGAIN Multiple keys", "READONLY You can't write", "BUSY Redis is busy", "NOREPLICAS Not enough",
           "ERR max number of clients reached"})
         EXPECT_TRUE(retried(server_error(line))) << line;
-    for (const auto* const line : {"WRONGTYPE Operation", "ERR syntax error", "NOSCRIPT No", "LOADINGX", "", "EXECABORT"})
+    for (const auto* const line :
+         {"WRONGTYPE Operation", "ERR syntax error", "NOSCRIPT No", "LOADINGX", "", "EXECABORT"})
         EXPECT_FALSE(retried(server_error(line), RetryCategory::read_only)) << line;
     // A script can forge one after it has written.
     EXPECT_FALSE(retried(server_error("LOADING forged", Certainty::unknown), RetryCategory::never));

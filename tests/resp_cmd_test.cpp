@@ -339,8 +339,7 @@ TEST(Builders, SendWhatTheySayAndNoneIsLeftOut) {
 }
 
 TEST(Builders, RefuseOptionsThatExcludeEachOther) {
-    EXPECT_EQ(cmd::set("k", "v", {.ex = 1s, .px = 1ms}).invalid(),
-              "ex, px, exat, pxat and keepttl exclude each other");
+    EXPECT_EQ(cmd::set("k", "v", {.ex = 1s, .px = 1ms}).invalid(), "ex, px, exat, pxat and keepttl exclude each other");
     EXPECT_EQ(cmd::set("k", "v", {.ex = 1s, .keepttl = true}).invalid(),
               "ex, px, exat, pxat and keepttl exclude each other");
     EXPECT_EQ(cmd::set("k", "v", {.nx = true, .xx = true}).invalid(), "nx and xx exclude each other");
@@ -362,8 +361,7 @@ TEST(Builders, RefuseNumbersWithoutMeaning) {
         EXPECT_EQ(cmd::set("k", "v", {.px = duration}).invalid(), "a time to live must be positive");
         EXPECT_EQ(cmd::setex("k", duration, "v").invalid(), "a time to live must be positive");
         EXPECT_EQ(cmd::psetex("k", duration, "v").invalid(), "a time to live must be positive");
-        EXPECT_EQ(cmd::expire("k", duration).invalid(),
-                  "a time to live must be positive; to delete a key, use del()");
+        EXPECT_EQ(cmd::expire("k", duration).invalid(), "a time to live must be positive; to delete a key, use del()");
         EXPECT_FALSE(cmd::pexpire("k", duration).invalid().empty());
     }
     EXPECT_FALSE(cmd::set("k", "v", {.exat = std::chrono::sys_seconds{0s}}).invalid().empty());

@@ -81,8 +81,8 @@ TEST(CommandTable, EveryNameIsFoundInAnyCase) {
 
 TEST(CommandTable, WhatIsNotInItIsNotFound) {
     for (const std::string_view name :
-         {"", " ", "GE", "GETT", "JSON.SET", "FT.SEARCH", "HEXPIRE", "SENTINEL", "GET ", " GET", "GET\n", "OBJECT ENCODING",
-          "THISNAMEISFARLONGERTHANANYCOMMANDTHATTHEREIS", "G\xC3\x89T", "OBJECT|ENCODING"}) {
+         {"", " ", "GE", "GETT", "JSON.SET", "FT.SEARCH", "HEXPIRE", "SENTINEL", "GET ", " GET", "GET\n",
+          "OBJECT ENCODING", "THISNAMEISFARLONGERTHANANYCOMMANDTHATTHEREIS", "G\xC3\x89T", "OBJECT|ENCODING"}) {
         EXPECT_EQ(find_command(name), nullptr) << name;
     }
     EXPECT_EQ(find_command(std::string_view{"GET\0", 4}), nullptr);

@@ -106,9 +106,14 @@ TEST(Encode, DoublesAreTheShortestThatReadBack) {
     EXPECT_EQ(argument_of(Argument::open_real(1.5)), "(1.5");
     EXPECT_EQ(argument_of(Argument::open_real(-std::numeric_limits<double>::infinity())), "(-inf");
 
-    std::vector<double> numbers{std::numeric_limits<double>::max(), std::numeric_limits<double>::lowest(),
-                                std::numeric_limits<double>::min(), std::numeric_limits<double>::denorm_min(),
-                                -1.7976931348623157e+308, 1e22, 123456789012345680.0, 0.30000000000000004};
+    std::vector<double> numbers{std::numeric_limits<double>::max(),
+                                std::numeric_limits<double>::lowest(),
+                                std::numeric_limits<double>::min(),
+                                std::numeric_limits<double>::denorm_min(),
+                                -1.7976931348623157e+308,
+                                1e22,
+                                123456789012345680.0,
+                                0.30000000000000004};
     std::mt19937_64 random{7};
     for (int i = 0; i < 2000; ++i) {
         const double number = std::bit_cast<double>(random());
@@ -126,11 +131,9 @@ TEST(Encode, RunsStandForTheirElements) {
     const std::array<ScoreMemberView, 2> scores{ScoreMemberView{1.5, "m"}, ScoreMemberView{2, "n"}};
     const std::array<double, 2> reals{0.5, 2};
     const auto bytes = [](std::vector<std::string> words) { return testing::resp(words); };
-    EXPECT_EQ(encoded_with("MGET", {Argument::keys(texts)}),
-              bytes({"MGET", "proj:a:a", "proj:a:", "proj:a:proj:b:c"}));
+    EXPECT_EQ(encoded_with("MGET", {Argument::keys(texts)}), bytes({"MGET", "proj:a:a", "proj:a:", "proj:a:proj:b:c"}));
     EXPECT_EQ(encoded_with("ECHO", {Argument::texts(texts)}), bytes({"ECHO", "a", "", "proj:b:c"}));
-    EXPECT_EQ(encoded_with("MSET", {Argument::key_pairs(pairs)}),
-              bytes({"MSET", "proj:a:f", "v", "proj:a:", "w"}));
+    EXPECT_EQ(encoded_with("MSET", {Argument::key_pairs(pairs)}), bytes({"MSET", "proj:a:f", "v", "proj:a:", "w"}));
     EXPECT_EQ(encoded_with("HSET", {Argument::key("h"), Argument::pairs(pairs)}),
               bytes({"HSET", "proj:a:h", "f", "v", "", "w"}));
     EXPECT_EQ(encoded_with("ZADD", {Argument::key("z"), Argument::scores(scores)}),

@@ -151,20 +151,29 @@ TEST(resp_read_reply, maps_in_every_shape) {
         EXPECT_EQ(read<Pairs>(frame, {{"before", "x"}}), Pairs{});
     }
     EXPECT_EQ(read<Pairs>("*4\r\n+a\r\n+1\r\n+a\r\n+1\r\n"), (Pairs{{"a", "1"}, {"a", "1"}}));
-    const std::initializer_list<std::string_view> bad = {
-        err, nil2, "*1\r\n+a\r\n", "*3\r\n+a\r\n+b\r\n+c\r\n", list_with_error, list_with_nil, "%1\r\n+a\r\n:1\r\n",
-        "%1\r\n_\r\n+a\r\n", "*2\r\n*2\r\n+a\r\n+b\r\n*1\r\n+c\r\n", "*2\r\n*2\r\n+a\r\n+b\r\n+c\r\n", "+a\r\n",
-        "*2\r\n*3\r\n+a\r\n+b\r\n+c\r\n*1\r\n+d\r\n", "*2\r\n+a\r\n*1\r\n+b\r\n"};
+    const std::initializer_list<std::string_view> bad = {err,
+                                                         nil2,
+                                                         "*1\r\n+a\r\n",
+                                                         "*3\r\n+a\r\n+b\r\n+c\r\n",
+                                                         list_with_error,
+                                                         list_with_nil,
+                                                         "%1\r\n+a\r\n:1\r\n",
+                                                         "%1\r\n_\r\n+a\r\n",
+                                                         "*2\r\n*2\r\n+a\r\n+b\r\n*1\r\n+c\r\n",
+                                                         "*2\r\n*2\r\n+a\r\n+b\r\n+c\r\n",
+                                                         "+a\r\n",
+                                                         "*2\r\n*3\r\n+a\r\n+b\r\n+c\r\n*1\r\n+d\r\n",
+                                                         "*2\r\n+a\r\n*1\r\n+b\r\n"};
     refuses<StringMap>("map of strings", bad);
     refuses<Pairs>("pairs of strings", bad);
 }
 
 TEST(resp_read_reply, scores_in_every_shape) {
     const Scores expected{{"a", 1.5}, {"b", -std::numeric_limits<double>::infinity()}};
-    for (const std::string_view frame : {"*4\r\n$1\r\na\r\n$3\r\n1.5\r\n$1\r\nb\r\n$4\r\n-inf\r\n",
-                                         "*4\r\n$1\r\na\r\n,1.5\r\n$1\r\nb\r\n,-inf\r\n",
-                                         "*2\r\n*2\r\n$1\r\na\r\n,1.5\r\n*2\r\n$1\r\nb\r\n,-inf\r\n",
-                                         "%2\r\n$1\r\na\r\n,1.5\r\n$1\r\nb\r\n,-inf\r\n"}) {
+    for (const std::string_view frame :
+         {"*4\r\n$1\r\na\r\n$3\r\n1.5\r\n$1\r\nb\r\n$4\r\n-inf\r\n", "*4\r\n$1\r\na\r\n,1.5\r\n$1\r\nb\r\n,-inf\r\n",
+          "*2\r\n*2\r\n$1\r\na\r\n,1.5\r\n*2\r\n$1\r\nb\r\n,-inf\r\n",
+          "%2\r\n$1\r\na\r\n,1.5\r\n$1\r\nb\r\n,-inf\r\n"}) {
         EXPECT_EQ(read<Scores>(frame, {{"before", 1}}), expected);
     }
     EXPECT_EQ(read<Scores>("*0\r\n", {{"before", 1}}), Scores{});
@@ -174,7 +183,8 @@ TEST(resp_read_reply, scores_in_every_shape) {
 
 TEST(resp_read_reply, scan_pages_strip_their_own_and_drop_foreign_keys) {
     const ScanPage page = read<ScanPage>(
-        "*2\r\n$20\r\n18446744073709551615\r\n*4\r\n$9\r\nproj:a:k1\r\n$9\r\nproj:b:k2\r\n$2\r\nk3\r\n$7\r\nproj:a:\r\n");
+        "*2\r\n$20\r\n18446744073709551615\r\n*4\r\n$9\r\nproj:a:k1\r\n$9\r\nproj:b:k2\r\n$2\r\nk3\r\n$7\r\nproj:a:"
+        "\r\n");
     EXPECT_EQ(page.cursor, std::numeric_limits<std::uint64_t>::max());
     EXPECT_EQ(page.keys, (Strings{"k1", ""}));
     EXPECT_EQ(page.foreign, 2u);
@@ -192,11 +202,12 @@ TEST(resp_read_reply, scan_pages_strip_their_own_and_drop_foreign_keys) {
     ASSERT_TRUE(read_reply(cursor, KeyPrefix{}, unprefixed));
     EXPECT_EQ(unprefixed.keys, Strings{"k3"});
 
-    refuses<ScanPage>("cursor and array of keys",
-                      {err, nil2, "*0\r\n", "*1\r\n$1\r\n0\r\n", "*3\r\n$1\r\n0\r\n*0\r\n*0\r\n", "*2\r\n$1\r\nx\r\n*0\r\n",
-                       "*2\r\n$2\r\n-1\r\n*0\r\n", "*2\r\n:-1\r\n*0\r\n", "*2\r\n$20\r\n18446744073709551616\r\n*0\r\n",
-                       "*2\r\n$0\r\n\r\n*0\r\n", "*2\r\n*0\r\n*0\r\n", "*2\r\n-0\r\n*0\r\n", "*2\r\n$1\r\n0\r\n_\r\n",
-                       "*2\r\n$1\r\n0\r\n*1\r\n:1\r\n", "*2\r\n$1\r\n0\r\n*2\r\n_\r\n*1\r\n+a\r\n"});
+    refuses<ScanPage>(
+        "cursor and array of keys",
+        {err, nil2, "*0\r\n", "*1\r\n$1\r\n0\r\n", "*3\r\n$1\r\n0\r\n*0\r\n*0\r\n", "*2\r\n$1\r\nx\r\n*0\r\n",
+         "*2\r\n$2\r\n-1\r\n*0\r\n", "*2\r\n:-1\r\n*0\r\n", "*2\r\n$20\r\n18446744073709551616\r\n*0\r\n",
+         "*2\r\n$0\r\n\r\n*0\r\n", "*2\r\n*0\r\n*0\r\n", "*2\r\n-0\r\n*0\r\n", "*2\r\n$1\r\n0\r\n_\r\n",
+         "*2\r\n$1\r\n0\r\n*1\r\n:1\r\n", "*2\r\n$1\r\n0\r\n*2\r\n_\r\n*1\r\n+a\r\n"});
 }
 
 TEST(resp_read_reply, pages_of_the_other_scans) {
@@ -209,7 +220,8 @@ TEST(resp_read_reply, pages_of_the_other_scans) {
     const auto set = read<SetScanPage>("*2\r\n$1\r\n7\r\n*2\r\n$1\r\na\r\n$10\r\nproj:b:abc\r\n");
     EXPECT_EQ(set.cursor, 7u);
     EXPECT_EQ(set.members, (Strings{"a", "proj:b:abc"}));
-    refuses<SetScanPage>("cursor and array of members", {err, "*2\r\n$1\r\n0\r\n_\r\n", "*2\r\n$1\r\n0\r\n*1\r\n_\r\n"});
+    refuses<SetScanPage>("cursor and array of members",
+                         {err, "*2\r\n$1\r\n0\r\n_\r\n", "*2\r\n$1\r\n0\r\n*1\r\n_\r\n"});
 
     const auto sorted = read<SortedSetScanPage>("*2\r\n$1\r\n7\r\n*2\r\n$1\r\na\r\n$3\r\n1.5\r\n");
     EXPECT_EQ(sorted.cursor, 7u);

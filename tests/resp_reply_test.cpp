@@ -32,8 +32,8 @@ TEST(resp_reply, each_type_as_a_node) {
         {":42\r\n", RespType::integer, "42", 42, 0},
         {":-9223372036854775808\r\n", RespType::integer, "-9223372036854775808",
          std::numeric_limits<std::int64_t>::min(), 0},
-        {":9223372036854775807\r\n", RespType::integer, "9223372036854775807",
-         std::numeric_limits<std::int64_t>::max(), 0},
+        {":9223372036854775807\r\n", RespType::integer, "9223372036854775807", std::numeric_limits<std::int64_t>::max(),
+         0},
         {"$5\r\na\r\nbc\r\n", RespType::bulk, "a\r\nbc", 0, 0},
         {"$0\r\n\r\n", RespType::bulk, "", 0, 0},
         {"$-1\r\n", RespType::null, "", 0, 0},
@@ -69,7 +69,8 @@ TEST(resp_reply, each_type_as_a_node) {
 
 TEST(resp_reply, depth_first_and_attributes_are_not_seen) {
     const std::string frame =
-        "*4\r\n|1\r\n+k\r\n%1\r\n:1\r\n:2\r\n%1\r\n$1\r\na\r\n~2\r\n:1\r\n|1\r\n+x\r\n+y\r\n:2\r\n$-1\r\n*0\r\n+end\r\n";
+        "*4\r\n|1\r\n+k\r\n%1\r\n:1\r\n:2\r\n%1\r\n$1\r\na\r\n~2\r\n:1\r\n|1\r\n+x\r\n+y\r\n:2\r\n$-1\r\n*0\r\n+"
+        "end\r\n";
     ReplyCursor cursor{frame};
     std::string seen;
     while (!cursor.at_end()) seen += static_cast<char>(cursor.next().type);
@@ -77,7 +78,8 @@ TEST(resp_reply, depth_first_and_attributes_are_not_seen) {
 }
 
 TEST(resp_reply, skip_passes_one_element_with_everything_in_it) {
-    const std::string frame = "*3\r\n%1\r\n+k\r\n*2\r\n:1\r\n|1\r\n+a\r\n+b\r\n:2\r\n|1\r\n+a\r\n*1\r\n+b\r\n$1\r\nx\r\n:9\r\n";
+    const std::string frame =
+        "*3\r\n%1\r\n+k\r\n*2\r\n:1\r\n|1\r\n+a\r\n+b\r\n:2\r\n|1\r\n+a\r\n*1\r\n+b\r\n$1\r\nx\r\n:9\r\n";
     ReplyCursor cursor{frame};
     cursor.next();
     cursor.skip();

@@ -31,7 +31,8 @@ struct Reported {
 };
 
 std::string table_name(std::string name) {
-    for (char& byte : name) byte = byte == '|' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(byte)));
+    for (char& byte : name)
+        byte = byte == '|' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(byte)));
     return name;
 }
 

@@ -67,9 +67,13 @@ const std::vector<Golden> golden = {
     {"*1\r\n-ERR in\r\n", "1) (error) ERR in"},
     {"*2\r\n%1\r\n$1\r\na\r\n~1\r\n:1\r\n=8\r\ntxt:a\nbc\r\n", "1) 1# \"a\" => 1~ (integer) 1\n2) a\nbc"},
     {"*11\r\n:7\r\n:7\r\n:7\r\n:7\r\n:7\r\n:7\r\n:7\r\n:7\r\n:7\r\n:7\r\n*2\r\n+x\r\n+y\r\n",
-     " 1) (integer) 7\n 2) (integer) 7\n 3) (integer) 7\n 4) (integer) 7\n 5) (integer) 7\n 6) (integer) 7\n 7) (integer) 7\n 8) (integer) 7\n 9) (integer) 7\n10) (integer) 7\n11) 1) x\n    2) y"},
-    {"%10\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n$1\r\nk\r\n*2\r\n+x\r\n*1\r\n+y\r\n",
-     " 1# (integer) 7 => x\n 2# (integer) 7 => x\n 3# (integer) 7 => x\n 4# (integer) 7 => x\n 5# (integer) 7 => x\n 6# (integer) 7 => x\n 7# (integer) 7 => x\n 8# (integer) 7 => x\n 9# (integer) 7 => x\n10# \"k\" => \n    1) x\n    2) 1) y"},
+     " 1) (integer) 7\n 2) (integer) 7\n 3) (integer) 7\n 4) (integer) 7\n 5) (integer) 7\n 6) (integer) 7\n 7) "
+     "(integer) 7\n 8) (integer) 7\n 9) (integer) 7\n10) (integer) 7\n11) 1) x\n    2) y"},
+    {"%10\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+x\r\n:7\r\n+"
+     "x\r\n$1\r\nk\r\n*2\r\n+x\r\n*1\r\n+y\r\n",
+     " 1# (integer) 7 => x\n 2# (integer) 7 => x\n 3# (integer) 7 => x\n 4# (integer) 7 => x\n 5# (integer) 7 => x\n "
+     "6# (integer) 7 => x\n 7# (integer) 7 => x\n 8# (integer) 7 => x\n 9# (integer) 7 => x\n10# \"k\" => \n    1) x\n "
+     "   2) 1) y"},
     {"%1\r\n*2\r\n:1\r\n:2\r\n$1\r\nv\r\n", "1# 1) (integer) 1\n   2) (integer) 2 => \"v\""},
     {"%1\r\n%1\r\n:1\r\n:2\r\n%0\r\n", "1# 1# (integer) 1 => (integer) 2 => (empty hash)"},
     {"*1\r\n,2.5\r\n", "1) (double) 2.5"},
@@ -78,7 +82,8 @@ const std::vector<Golden> golden = {
     {"%1\r\n+k\r\n~2\r\n+a\r\n:1\r\n", "1# k => \n   1~ a\n   2~ (integer) 1"},
     {"%1\r\n+k\r\n~1\r\n~2\r\n:1\r\n:2\r\n", "1# k => \n   1~ 1~ (integer) 1\n      2~ (integer) 2"},
     {"*2\r\n:0\r\n%2\r\n+k\r\n*2\r\n+a\r\n+b\r\n+l\r\n*3\r\n+x\r\n+y\r\n%1\r\n+q\r\n*2\r\n:1\r\n:2\r\n",
-     "1) (integer) 0\n2) 1# k => \n      1) a\n      2) b\n   2# l => \n      1) x\n      2) y\n      3) 1# q => \n            1) (integer) 1\n            2) (integer) 2"},
+     "1) (integer) 0\n2) 1# k => \n      1) a\n      2) b\n   2# l => \n      1) x\n      2) y\n      3) 1# q => \n    "
+     "        1) (integer) 1\n            2) (integer) 2"},
     {"*2\r\n:0\r\n%2\r\n+k\r\n*1\r\n+a\r\n+l\r\n*0\r\n", "1) (integer) 0\n2) 1# k => 1) a\n   2# l => (empty array)"},
     {"%1\r\n*2\r\n:1\r\n:2\r\n*2\r\n:1\r\n:2\r\n",
      "1# 1) (integer) 1\n   2) (integer) 2 => \n   1) (integer) 1\n   2) (integer) 2"},
@@ -140,14 +145,15 @@ TEST(resp_value, json) {
         {"$8\r\n\"\\/\n\r\t\x01\x7f\r\n", R"("\"\\/\n\r\t\u0001\u007f")"},
         {"$3\r\na\0b\r\n"s, R"("a\u0000b")"},
         {"$9\r\n\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\r\n", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
-        {"$4\r\n\xff\xc3\x28\xc3\r\n", R"("\u00ff\u00c3(\u00c3")"},           // no start, cut, cut at the end
-        {"$2\r\n\xc0\x80\r\n", R"("\u00c0\u0080")"},                          // overlong
-        {"$3\r\n\xe0\x80\x80\r\n", R"("\u00e0\u0080\u0080")"},                // overlong
-        {"$3\r\n\xed\xa0\x80\r\n", R"("\u00ed\u00a0\u0080")"},                // a surrogate
-        {"$4\r\n\xf0\x80\x80\x80\r\n", R"("\u00f0\u0080\u0080\u0080")"},      // overlong
-        {"$4\r\n\xf4\x90\x80\x80\r\n", R"("\u00f4\u0090\u0080\u0080")"},      // past the last character
+        {"$4\r\n\xff\xc3\x28\xc3\r\n", R"("\u00ff\u00c3(\u00c3")"},       // no start, cut, cut at the end
+        {"$2\r\n\xc0\x80\r\n", R"("\u00c0\u0080")"},                      // overlong
+        {"$3\r\n\xe0\x80\x80\r\n", R"("\u00e0\u0080\u0080")"},            // overlong
+        {"$3\r\n\xed\xa0\x80\r\n", R"("\u00ed\u00a0\u0080")"},            // a surrogate
+        {"$4\r\n\xf0\x80\x80\x80\r\n", R"("\u00f0\u0080\u0080\u0080")"},  // overlong
+        {"$4\r\n\xf4\x90\x80\x80\r\n", R"("\u00f4\u0090\u0080\u0080")"},  // past the last character
         {"$3\r\n\xe2\x82"
-         "a\r\n", R"("\u00e2\u0082a")"},
+         "a\r\n",
+         R"("\u00e2\u0082a")"},
     };
     for (const Golden& one : table) {
         SCOPED_TRACE(one.frame);

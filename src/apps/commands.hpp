@@ -14,7 +14,7 @@ namespace redoubt::apps {
 struct Invocation {
     std::vector<std::string> words;  ///< everything after `--`, untouched by the parser
     bool has_separator = false;
-    std::function<int()> run;        ///< returns the exit status; failures are exceptions
+    std::function<int()> run;  ///< returns the exit status; failures are exceptions
 };
 
 void add_exec(CLI::App& app, Invocation& invocation);

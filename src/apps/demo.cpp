@@ -63,9 +63,10 @@ bool start_service(Demo& demo) {
         demo.service->initialize();
         const Duration elapsed = Clock::now() - begin;
         const CircuitState state = demo.service->circuit_state();
-        return StepResult::check(state == CircuitState::closed,
-                                 fmt::format("in {:.1f} ms, circuit breaker {}", milliseconds(elapsed), to_string(state)),
-                                 "circuit breaker closed");
+        return StepResult::check(
+            state == CircuitState::closed,
+            fmt::format("in {:.1f} ms, circuit breaker {}", milliseconds(elapsed), to_string(state)),
+            "circuit breaker closed");
     });
 }
 

@@ -107,8 +107,8 @@ void DemoReport::progress(std::size_t done, std::size_t total) {
     if (bar_drawn_ && cells == bar_cells_) return;  // drawing must not slow what is measured
     bar_drawn_ = true;
     bar_cells_ = cells;
-    const std::string bar = fmt::format("\r       [{:#<{}}{:.<{}}] {:>3}%", "", cells, "", bar_width - cells,
-                                        cells * 100 / bar_width);
+    const std::string bar =
+        fmt::format("\r       [{:#<{}}{:.<{}}] {:>3}%", "", cells, "", bar_width - cells, cells * 100 / bar_width);
     std::fwrite(bar.data(), 1, bar.size(), stdout);
     std::fflush(stdout);
 }
@@ -122,11 +122,8 @@ bool DemoReport::finish() {
     const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
     const bool all = failed_ == 0 && passed_ > 0;
     if (json_) {
-        print_line(boost::json::serialize(boost::json::object{{"summary",
-                                                               {{"passed", passed_},
-                                                                {"failed", failed_},
-                                                                {"skipped", skipped_},
-                                                                {"seconds", seconds}}}}));
+        print_line(boost::json::serialize(boost::json::object{
+            {"summary", {{"passed", passed_}, {"failed", failed_}, {"skipped", skipped_}, {"seconds", seconds}}}}));
     } else {
         std::string skipped = skipped_ == 0 ? std::string() : fmt::format(", {} skipped", skipped_);
         print_line(fmt::format("\n{}: {} passed, {} failed{}, in {:.1f} s", all ? "PASSED" : "FAILED", passed_, failed_,

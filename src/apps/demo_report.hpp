@@ -16,7 +16,7 @@ namespace redoubt::apps {
 struct StepResult {
     enum class Mark { passed, failed, skipped };
     Mark mark = Mark::passed;
-    std::string figure;    ///< what was measured; of a skipped step, why
+    std::string figure;  ///< what was measured; of a skipped step, why
     std::string expected;
     std::string got;
 

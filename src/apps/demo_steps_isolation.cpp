@@ -35,9 +35,10 @@ StepResult same_key_twice(Demo& demo) {
     beta.set(key, "of beta");
     const std::optional<std::string> of_alpha = alpha.get(key);
     const std::optional<std::string> of_beta = beta.get(key);
-    return StepResult::check(of_alpha == "of alpha" && of_beta == "of beta",
-                             fmt::format("{} reads {}, {} reads {}", demo.alpha, shown(of_alpha), demo.beta, shown(of_beta)),
-                             "alpha reads \"of alpha\", beta reads \"of beta\"");
+    return StepResult::check(
+        of_alpha == "of alpha" && of_beta == "of beta",
+        fmt::format("{} reads {}, {} reads {}", demo.alpha, shown(of_alpha), demo.beta, shown(of_beta)),
+        "alpha reads \"of alpha\", beta reads \"of beta\"");
 }
 
 StepResult stored_names(Demo& demo) {
@@ -113,7 +114,8 @@ void clean_up(Demo& demo) {
         const auto expected = static_cast<std::int64_t>(of_alpha.size()) + 1;
         remove(demo.project(demo.alpha), of_alpha);
         remove(demo.project(demo.beta), {std::string(key)});
-        return StepResult::check(deleted == expected, fmt::format("{} keys", deleted), fmt::format("{} keys", expected));
+        return StepResult::check(deleted == expected, fmt::format("{} keys", deleted),
+                                 fmt::format("{} keys", expected));
     });
 }
 

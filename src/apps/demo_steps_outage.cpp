@@ -29,11 +29,11 @@ StepResult breaker_opens(Demo& demo) {
         return failures > 10 * threshold;
     });
     const CircuitState state = demo.service->circuit_state();
-    return StepResult::check(refused && state == CircuitState::open && failures <= threshold,
-                             fmt::format("{} after {} failed calls{}, {:.1f} ms after the SIGKILL", to_string(state),
-                                         failures, first.empty() ? first : fmt::format(" ({})", first),
-                                         milliseconds(Clock::now() - begin)),
-                             fmt::format("open after at most {} failed calls", threshold));
+    return StepResult::check(
+        refused && state == CircuitState::open && failures <= threshold,
+        fmt::format("{} after {} failed calls{}, {:.1f} ms after the SIGKILL", to_string(state), failures,
+                    first.empty() ? first : fmt::format(" ({})", first), milliseconds(Clock::now() - begin)),
+        fmt::format("open after at most {} failed calls", threshold));
 }
 
 StepResult calls_fail_fast(Demo& demo) {
@@ -91,9 +91,10 @@ StepResult serves_again(ProjectIsolatedRedisClient& redis) {
     const TimePoint begin = Clock::now();
     redis.set("user_data", "after the outage");
     const std::optional<std::string> value = redis.get("user_data");
-    return StepResult::check(value == "after the outage",
-                             fmt::format("SET and GET on a handle from before in {:.2f} ms", milliseconds(Clock::now() - begin)),
-                             "the value that was just written");
+    return StepResult::check(
+        value == "after the outage",
+        fmt::format("SET and GET on a handle from before in {:.2f} ms", milliseconds(Clock::now() - begin)),
+        "the value that was just written");
 }
 
 }  // namespace
@@ -105,7 +106,8 @@ void show_outage(Demo& demo) {
     const std::string_view again = "service serves again";
     if (!demo.server) {
         for (const std::string_view name : {opens, fast, recovers, again}) {
-            demo.report.step(name, [] { return StepResult::skipped("the demo does not kill a server that it did not start"); });
+            demo.report.step(
+                name, [] { return StepResult::skipped("the demo does not kill a server that it did not start"); });
         }
         return;
     }

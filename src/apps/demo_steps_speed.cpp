@@ -160,8 +160,7 @@ StepResult idle_memory(Demo& demo) {
     if (heap_before == 0) return StepResult::skipped("the allocator of this build does not count");
     const auto growth = static_cast<double>(heap_after) - static_cast<double>(heap_before);
     return StepResult::check(growth < megabyte,
-                             fmt::format("{:.1f} kB of heap for {} connections", growth / 1000, opened),
-                             "under 1 MB");
+                             fmt::format("{:.1f} kB of heap for {} connections", growth / 1000, opened), "under 1 MB");
 }
 
 }  // namespace

@@ -76,8 +76,9 @@ int run_exec(const ExecOptions& options, const std::vector<std::string>& words) 
 void add_exec(CLI::App& app, Invocation& invocation) {
     const auto options = std::make_shared<ExecOptions>();
     CLI::App* command = app.add_subcommand("exec", "Run a command as one project sees it");
-    command->footer("redoubt exec --project ID [OPTIONS] -- COMMAND [ARGUMENT...]\n"
-                    "redoubt exec --project ID [OPTIONS] --stdin < COMMANDS");
+    command->footer(
+        "redoubt exec --project ID [OPTIONS] -- COMMAND [ARGUMENT...]\n"
+        "redoubt exec --project ID [OPTIONS] --stdin < COMMANDS");
     command->add_option("--project", options->project, "The project whose keys it sees")->required();
     add_target_options(*command, options->target);
     command->add_flag("--stdin", options->from_stdin, "Read one command a line, quoted as in redis-cli");

@@ -58,9 +58,9 @@ public:
         for (const auto& setting : base::all_settings()) {
             if (bad_.contains(&setting)) continue;
             if (auto allowed = base::check_bounds(setting, config_)) {
-                problems_.push_back({in_url_.contains(&setting) ? fmt::format("URL option {}", setting.name)
-                                                                : base::full_name(setting),
-                                     base::current_value(setting, config_), std::move(*allowed)});
+                problems_.push_back(
+                    {in_url_.contains(&setting) ? fmt::format("URL option {}", setting.name) : base::full_name(setting),
+                     base::current_value(setting, config_), std::move(*allowed)});
                 bad_.insert(&setting);
             }
         }
@@ -85,7 +85,8 @@ private:
 
     void refuse_option(const std::string& name) {
         std::string allowed = "db";
-        for (const auto& setting : base::all_settings()) fmt::format_to(std::back_inserter(allowed), ", {}", setting.name);
+        for (const auto& setting : base::all_settings())
+            fmt::format_to(std::back_inserter(allowed), ", {}", setting.name);
         problems_.push_back({"URL option", name, std::move(allowed)});
     }
 

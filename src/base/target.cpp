@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <limits>
 
+#include <fmt/format.h>
 #include <boost/url/encode.hpp>
 #include <boost/url/ipv4_address.hpp>
 #include <boost/url/ipv6_address.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
 #include <boost/url/url_view.hpp>
-#include <fmt/format.h>
 
 #include "base/target_url.hpp"
 #include "base/text_values.hpp"
@@ -37,7 +37,8 @@ std::string to_string(const Target& target) {
     switch (target.scheme) {
         case Target::Scheme::unix_socket:
             return fmt::format("unix://{}{}?db={}", credentials, target.path, target.database);
-        case Target::Scheme::tls: return fmt::format("rediss://{}{}/{}", credentials, target.endpoint(), target.database);
+        case Target::Scheme::tls:
+            return fmt::format("rediss://{}{}/{}", credentials, target.endpoint(), target.database);
         case Target::Scheme::tcp: break;
     }
     return fmt::format("redis://{}{}/{}", credentials, target.endpoint(), target.database);
@@ -171,8 +172,7 @@ private:
 
     void read_database(std::string_view text) {
         const auto number = parse_unsigned<std::uint32_t>(text);
-        if (!number || *number > max_database)
-            return bad_url(fmt::format("a database, 0 to {}", max_database));
+        if (!number || *number > max_database) return bad_url(fmt::format("a database, 0 to {}", max_database));
         target_.database = *number;
     }
 

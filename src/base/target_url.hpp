@@ -14,7 +14,7 @@
 namespace redoubt::base {
 
 struct ParsedUrl {
-    std::optional<Target> target;  ///< absent when the URL names none
+    std::optional<Target> target;                              ///< absent when the URL names none
     std::vector<std::pair<std::string, std::string>> options;  ///< all but `db`, decoded, in their order
     std::vector<Problem> problems;
 };

@@ -35,8 +35,8 @@ std::optional<double> parse_decimal(std::string_view text) noexcept {
 std::optional<Duration> parse_duration(std::string_view text) noexcept {
     using Unit = std::pair<std::string_view, double>;
     // `us` and `ms` stand before `s`, which ends both.
-    static constexpr std::array<Unit, 5> units{
-        Unit{"us", 1e-6}, Unit{"ms", 1e-3}, Unit{"s", 1.0}, Unit{"m", 60.0}, Unit{"h", 3600.0}};
+    static constexpr std::array<Unit, 5> units{Unit{"us", 1e-6}, Unit{"ms", 1e-3}, Unit{"s", 1.0}, Unit{"m", 60.0},
+                                               Unit{"h", 3600.0}};
     double seconds_per_unit = 1.0;
     for (const auto& [suffix, seconds] : units) {
         if (!text.ends_with(suffix)) continue;

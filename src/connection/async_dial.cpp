@@ -4,13 +4,13 @@
 #include <memory>
 #include <string>
 
+#include <poll.h>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <poll.h>
 
 #include <redoubt/resp/reply.hpp>
 
@@ -74,7 +74,8 @@ asio::awaitable<std::optional<Error>> async_ping(Transport& transport, ReplyLimi
             case IoStatus::want_read:
             case IoStatus::want_write:
                 if (Clock::now() >= deadline) {
-                    co_return Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent, "no answer to PING in time");
+                    co_return Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
+                                        "no answer to PING in time");
                 }
                 co_await wait_for(transport.fd(), result.status == IoStatus::want_write ? POLLOUT : POLLIN, deadline);
                 continue;

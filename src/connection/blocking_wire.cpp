@@ -181,8 +181,9 @@ void BlockingWire::read_once(Lock& lock, TimePoint until) {
 
 void BlockingWire::give_up(BlockingOperation& operation) {
     const bool sent = multiplexer_.cancel(operation) == Multiplexer::Cancelled::tombstone;
-    operation.error_ = Error::of(ErrorKind::timeout, sent ? Certainty::unknown : Certainty::not_sent,
-                                 sent ? Stage::sent : Stage::queued, sent ? "no answer in time" : "not written in time");
+    operation.error_ =
+        Error::of(ErrorKind::timeout, sent ? Certainty::unknown : Certainty::not_sent,
+                  sent ? Stage::sent : Stage::queued, sent ? "no answer in time" : "not written in time");
 }
 
 void BlockingWire::pass_leadership() {

@@ -88,7 +88,7 @@ private:
     std::vector<Waiter*> finished_;  // to be woken when the lock is given up
     std::optional<Error> loss_;
     TimePoint last_progress_;
-    int wake_fd_;           // makes the leader look up from its poll
+    int wake_fd_;  // makes the leader look up from its poll
     bool open_ = true;
     bool led_ = false;      // some thread reads
     bool writing_ = false;  // some thread writes

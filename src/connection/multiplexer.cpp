@@ -74,9 +74,7 @@ Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
                 wanted_ = scanner_.needed();
                 stalled_ = true;
                 return Progress::drained;
-            case resp::ReplyScanner::Status::error:
-                fault_ = scanner_.error();
-                return Progress::fault;
+            case resp::ReplyScanner::Status::error: fault_ = scanner_.error(); return Progress::fault;
             case resp::ReplyScanner::Status::complete: break;
         }
         const std::string_view frame = bytes.substr(0, scanner_.size());
@@ -161,10 +159,10 @@ std::size_t Multiplexer::expire(TimePoint now) {
     for (auto it = expired.rbegin(); it != expired.rend(); ++it) how.push_back(cancel(**it));
     for (std::size_t i = 0; i != expired.size(); ++i) {
         const bool sent = how[expired.size() - 1 - i] == Cancelled::tombstone;
-        expired[i]->on_failure(Error::of(ErrorKind::timeout, sent ? Certainty::unknown : Certainty::not_sent,
-                                         sent ? Stage::sent : Stage::queued,
-                                         sent ? "no answer in time" : "not written in time"),
-                               FailureSource::operation);
+        expired[i]->on_failure(
+            Error::of(ErrorKind::timeout, sent ? Certainty::unknown : Certainty::not_sent,
+                      sent ? Stage::sent : Stage::queued, sent ? "no answer in time" : "not written in time"),
+            FailureSource::operation);
     }
     return expired.size();
 }

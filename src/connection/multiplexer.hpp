@@ -24,8 +24,8 @@ namespace redoubt {
 class Multiplexer {
 public:
     struct Limits {
-        std::size_t max_commands = 1'000'000;       ///< submitted and unanswered, tombstones included
-        std::size_t max_pending_bytes = 256u << 20; ///< not handed to the socket
+        std::size_t max_commands = 1'000'000;        ///< submitted and unanswered, tombstones included
+        std::size_t max_pending_bytes = 256u << 20;  ///< not handed to the socket
     };
 
     Multiplexer(const ReplyLimits& reply_limits, const Limits& limits);

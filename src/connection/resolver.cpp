@@ -48,7 +48,8 @@ void Resolution::Shared::look_up(const std::string& host, std::uint16_t port, in
         address.size = at->ai_addrlen;
         char text[NI_MAXHOST] = "";
         (void)::getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
-        address.text = at->ai_family == AF_INET6 ? fmt::format("[{}]:{}", text, port) : fmt::format("{}:{}", text, port);
+        address.text =
+            at->ai_family == AF_INET6 ? fmt::format("[{}]:{}", text, port) : fmt::format("{}:{}", text, port);
         addresses.push_back(std::move(address));
     }
     ::freeaddrinfo(found);

@@ -174,7 +174,8 @@ SessionAction Session::on_error_reply(std::string_view text) {
     switch (command) {
         case Sent::select:
             return fail(reason.kind == ErrorKind::authentication ? reason.kind : ErrorKind::configuration,
-                        Stage::handshake, fmt::format("cannot select database {}: {}", settings_.target.database, text));
+                        Stage::handshake,
+                        fmt::format("cannot select database {}: {}", settings_.target.database, text));
         case Sent::hello:
         case Sent::auth:
         case Sent::set_name: break;
@@ -192,12 +193,13 @@ SessionAction Session::on_lost(std::string_view why) {
 }
 
 SessionAction Session::on_timeout() {
-    constexpr std::string_view names[] = {"",    "resolving the name",         "connecting", "the TLS handshake",
-                                          "the answer to HELLO", "the handshake", ""};
+    constexpr std::string_view names[] = {
+        "", "resolving the name", "connecting", "the TLS handshake", "the answer to HELLO", "the handshake", ""};
     const Stage stage = step_ == Step::hello || step_ == Step::resp2 ? Stage::handshake : Stage::connecting;
-    return fail(ErrorKind::timeout, stage,
-                fmt::format("connection_timeout passed while waiting for {}{}{}", names[static_cast<std::size_t>(step_)],
-                            failures_.empty() ? "" : "; before that: ", failures_));
+    return fail(
+        ErrorKind::timeout, stage,
+        fmt::format("connection_timeout passed while waiting for {}{}{}", names[static_cast<std::size_t>(step_)],
+                    failures_.empty() ? "" : "; before that: ", failures_));
 }
 
 SessionAction Session::fail(ErrorKind kind, Stage stage, std::string text) {

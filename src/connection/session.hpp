@@ -26,13 +26,13 @@ struct SessionSettings {
 /// What the driver is to do next.
 struct SessionAction {
     enum class Kind : std::uint8_t {
-        resolve,     ///< look the host up
-        connect,     ///< to address number `index`
+        resolve,  ///< look the host up
+        connect,  ///< to address number `index`
         start_tls,
-        send,        ///< `output()`, then read
+        send,  ///< `output()`, then read
         read,
-        ready,       ///< the connection may be used
-        fail,        ///< `error()` says why
+        ready,  ///< the connection may be used
+        fail,   ///< `error()` says why
     };
     Kind kind = Kind::fail;
     std::size_t index = 0;

@@ -1,8 +1,8 @@
 // connection: OpenSSL set-up; see the header.
 #include "connection/tls_context.hpp"
 
-#include <cerrno>
 #include <sys/socket.h>
+#include <cerrno>
 
 #include <fmt/format.h>
 #include <openssl/bio.h>
@@ -61,8 +61,8 @@ TlsContext::TlsContext(const TlsConfig& config)
     SSL_CTX* const context = context_.get();
     if (context == nullptr) refuse("tls", "OpenSSL");
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                  SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_verify(context, verify_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     if (config.ca.empty()) {
         SSL_CTX_set_default_verify_paths(context);

@@ -82,7 +82,8 @@ IoResult Transport::connect(const Address& address) {
     fd_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) return fail_with_errno("socket");
     if (address.storage.ss_family != AF_UNIX) set_tcp_options(fd_);
-    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0) return {IoStatus::ok, 0};
+    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0)
+        return {IoStatus::ok, 0};
     if (errno == EINPROGRESS || errno == EINTR) return {IoStatus::want_write, 0};
     // A Unix socket whose backlog is full says EAGAIN at once, and there is nothing to wait for.
     return fail_with_errno(address.text.c_str());

@@ -27,8 +27,7 @@ Waiter::State Waiter::park_until(TimePoint deadline) {
         expected = State::parked;
         if (state_.compare_exchange_strong(expected, State::running, std::memory_order_acq_rel)) return State::running;
         // Signalled just now: its wake is on the way and must be taken.
-        while (::sem_wait(&semaphore_) != 0) {
-        }
+        while (::sem_wait(&semaphore_) != 0) {}
         return state();
     }
 }

@@ -93,8 +93,7 @@ void AsyncCall::on_complete() {
         return attempt_failed(error, FailureSource::operation);
     }
     pool::Pool& pool = dispatcher_.route();
-    record_attempt(pool.node(), admitted(generation_), nullptr, FailureSource::operation, false,
-                   pool.async().now());
+    record_attempt(pool.node(), admitted(generation_), nullptr, FailureSource::operation, false, pool.async().now());
     pool.budget().on_success();
     end(nullptr);
 }
@@ -104,8 +103,7 @@ void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_f
 void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     pool::Pool& pool = dispatcher_.route();
     const TimePoint now = Clock::now();
-    record_attempt(pool.node(), admitted(generation_), &error, source, attempt_deadline() < state_.deadline(),
-                   now);
+    record_attempt(pool.node(), admitted(generation_), &error, source, attempt_deadline() < state_.deadline(), now);
     pool.budget().on_failure();
     const bool partly = commands_.count() > 1 && reader_.taken() != 0;
     const std::optional<Duration> length =

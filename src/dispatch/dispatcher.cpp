@@ -108,9 +108,9 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
             return std::nullopt;
         }
         pool.budget().on_failure();
-        const std::optional<Duration> pause = state.after_failure(
-            settings_, request.retry(), *error, call.reader().taken() != 0 && request.replies() > 1, pool.budget(),
-            chance(), Clock::now());
+        const std::optional<Duration> pause =
+            state.after_failure(settings_, request.retry(), *error, call.reader().taken() != 0 && request.replies() > 1,
+                                pool.budget(), chance(), Clock::now());
         if (!pause) return described(*error);
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
         call.reader().restart();

@@ -88,16 +88,18 @@ std::string find_server_program(const std::string& program) {
         std::string path = find_in_path(program);
         if (!path.empty()) return path;
         const bool valkey = program.find("valkey") != std::string::npos;
-        raise_configuration(fmt::format("program: no executable '{}' was found; install a server with: "
-                                        "apt-get install {}",
-                                        program, valkey ? "valkey-server" : "redis-server"));
+        raise_configuration(
+            fmt::format("program: no executable '{}' was found; install a server with: "
+                        "apt-get install {}",
+                        program, valkey ? "valkey-server" : "redis-server"));
     }
     for (const char* name : {"redis-server", "valkey-server"}) {
         std::string path = find_in_path(name);
         if (!path.empty()) return path;
     }
-    raise_configuration("program: neither redis-server nor valkey-server was found in PATH; install one with: "
-                        "apt-get install redis-server (or: apt-get install valkey-server)");
+    raise_configuration(
+        "program: neither redis-server nor valkey-server was found in PATH; install one with: "
+        "apt-get install redis-server (or: apt-get install valkey-server)");
 }
 
 std::string make_server_directory() {

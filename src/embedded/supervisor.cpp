@@ -175,7 +175,7 @@ private:
     }
 
     [[noreturn]] void become_server(pid_t supervisor) noexcept {
-        ::setpgid(0, 0);  // a group of its own, so that its children can be killed with it
+        ::setpgid(0, 0);                              // a group of its own, so that its children can be killed with it
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // the supervisor has one thread, so here this is right
         if (::getppid() != supervisor) ::_exit(127);
         struct sigaction action;

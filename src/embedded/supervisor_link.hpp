@@ -18,8 +18,8 @@ namespace redoubt::embedded {
 class SupervisorLink {
 public:
     /// Starts the supervisor, not yet the server. From here on `directory` is removed with it.
-    SupervisorLink(const std::string& program, const std::vector<std::string>& arguments,
-                   const std::string& directory, const std::string& log);
+    SupervisorLink(const std::string& program, const std::vector<std::string>& arguments, const std::string& directory,
+                   const std::string& log);
     /// Ends the server and waits until the supervisor is gone, and with it the folder.
     ~SupervisorLink();
     SupervisorLink(const SupervisorLink&) = delete;

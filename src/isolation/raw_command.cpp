@@ -95,8 +95,7 @@ std::optional<Error> check_policy(const CommandSpec& spec) {
                 return refusal(spec, std::string{spec.reason} + allowed_subcommands(spec));
             }
             return refusal(spec, spec.reason);
-        case Policy::library_only:
-            return refusal(spec, "only Redoubt itself sends it: " + std::string{spec.reason});
+        case Policy::library_only: return refusal(spec, "only Redoubt itself sends it: " + std::string{spec.reason});
         case Policy::typed_only:
         case Policy::special:
             if (!spec.reason.empty()) return refusal(spec, spec.reason);
@@ -106,8 +105,9 @@ std::optional<Error> check_policy(const CommandSpec& spec) {
         case Policy::keyless: break;
     }
     if (spec.blocking) {
-        return refusal(spec, "it may wait on the server, which takes a wire of its own, and is not available through "
-                             "command() yet; use the form that does not wait");
+        return refusal(spec,
+                       "it may wait on the server, which takes a wire of its own, and is not available through "
+                       "command() yet; use the form that does not wait");
     }
     return std::nullopt;
 }
@@ -159,8 +159,7 @@ RetryCategory refined_retry(const CommandSpec& spec, Words words) noexcept {
         if (any(2, "NX", "XX", "GT", "LT")) return RetryCategory::conditional;
     } else if (spec.name == "GEOADD") {
         if (any(2, "NX", "XX")) return RetryCategory::conditional;
-    } else if (spec.name == "EXPIRE" || spec.name == "PEXPIRE" || spec.name == "EXPIREAT" ||
-               spec.name == "PEXPIREAT") {
+    } else if (spec.name == "EXPIRE" || spec.name == "PEXPIRE" || spec.name == "EXPIREAT" || spec.name == "PEXPIREAT") {
         if (words.size() > 3) return RetryCategory::conditional;
     }
     return spec.retry;

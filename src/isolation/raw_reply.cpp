@@ -31,7 +31,8 @@ ReadOutcome strip_page(const KeyPrefix& prefix, ReplyNode got, Value& page, std:
     if (!is_aggregate(page) || page.elements.size() != 2 || !is_aggregate(page.elements[1])) {
         return ReadOutcome::mismatch("a cursor and an array of keys", got);
     }
-    const std::size_t foreign = std::erase_if(page.elements[1].elements, [&](Value& key) { return !strip(prefix, key); });
+    const std::size_t foreign =
+        std::erase_if(page.elements[1].elements, [&](Value& key) { return !strip(prefix, key); });
     if (dropped != nullptr) *dropped = foreign;
     return ReadOutcome::ok();
 }

@@ -15,9 +15,7 @@ constexpr std::uint64_t one_permit = std::uint64_t{1} << count_bits;
 
 constexpr std::uint64_t mask(unsigned bits) noexcept { return (std::uint64_t{1} << bits) - 1; }
 
-constexpr CircuitState state_of(std::uint64_t bits) noexcept {
-    return static_cast<CircuitState>(bits >> top);
-}
+constexpr CircuitState state_of(std::uint64_t bits) noexcept { return static_cast<CircuitState>(bits >> top); }
 constexpr std::uint32_t generation_of(std::uint64_t bits) noexcept {
     return static_cast<std::uint32_t>((bits >> (count_bits + permit_bits)) & mask(generation_bits));
 }
@@ -26,8 +24,7 @@ constexpr std::uint64_t count_of(std::uint64_t bits) noexcept { return bits & ma
 /// `atomic = max(atomic, value)`.
 void raise_to(std::atomic<Duration::rep>& atomic, Duration::rep value) noexcept {
     auto seen = atomic.load(std::memory_order_relaxed);
-    while (seen < value && !atomic.compare_exchange_weak(seen, value, std::memory_order_release)) {
-    }
+    while (seen < value && !atomic.compare_exchange_weak(seen, value, std::memory_order_release)) {}
 }
 
 Duration::rep ticks(TimePoint time) noexcept { return time.time_since_epoch().count(); }

@@ -45,8 +45,7 @@ bool certainty_allows(Certainty certainty, RetryCategory category, bool idempote
         case Certainty::not_sent:
         case Certainty::rejected: return true;
         case Certainty::unknown:
-            return category == RetryCategory::read_only ||
-                   (category == RetryCategory::idempotent && idempotent_writes);
+            return category == RetryCategory::read_only || (category == RetryCategory::idempotent && idempotent_writes);
         case Certainty::applied: return false;
     }
     return false;
@@ -62,15 +61,13 @@ RetryBudget::RetryBudget(std::uint32_t tokens) noexcept
 
 void RetryBudget::on_success() noexcept {
     auto tenths = tenths_.load(std::memory_order_relaxed);
-    while (tenths < full_ && !tenths_.compare_exchange_weak(tenths, tenths + 1, std::memory_order_relaxed)) {
-    }
+    while (tenths < full_ && !tenths_.compare_exchange_weak(tenths, tenths + 1, std::memory_order_relaxed)) {}
 }
 
 void RetryBudget::on_failure() noexcept {
     auto tenths = tenths_.load(std::memory_order_relaxed);
-    while (tenths > 0 && !tenths_.compare_exchange_weak(tenths, std::max(tenths - tenths_per_token, 0),
-                                                        std::memory_order_relaxed)) {
-    }
+    while (tenths > 0 &&
+           !tenths_.compare_exchange_weak(tenths, std::max(tenths - tenths_per_token, 0), std::memory_order_relaxed)) {}
 }
 
 bool RetryBudget::allows_retry() const noexcept { return tenths_.load(std::memory_order_relaxed) > full_ / 2; }

@@ -67,8 +67,8 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
                                "max_total_connections are open"));
         co_return;
     }
-    connection::DialOutcome dialed = co_await connection::async_dial(node_->session(), node_->tls(),
-                                                                     Clock::now() + node_->connection_timeout());
+    connection::DialOutcome dialed =
+        co_await connection::async_dial(node_->session(), node_->tls(), Clock::now() + node_->connection_timeout());
     dialing_ = false;
     if (closed_ || dialed.error) {
         source_->shared_not_opened();
@@ -127,9 +127,9 @@ void AsyncPool::expire_waiting() {
     waiting_.erase(split, waiting_.end());
     for (const Operation* operation : waiting_) arm_timer(operation->call_deadline());
     for (Operation* operation : expired) {
-        operation->on_failure(Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting,
-                                        "no connection in time"),
-                              FailureSource::operation);
+        operation->on_failure(
+            Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting, "no connection in time"),
+            FailureSource::operation);
     }
 }
 

@@ -27,8 +27,8 @@ Pool::Pool(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
       executor_(std::move(executor)),
       ledger_(settings.max_connections, settings.max_waiting) {
     // The async side is owned by its pool and must not own it back: the source is borrowed.
-    async_ = std::make_shared<AsyncPool>(executor_, node_, std::shared_ptr<ConnectionSource>(std::shared_ptr<void>(), this),
-                                         settings.max_waiting);
+    async_ = std::make_shared<AsyncPool>(
+        executor_, node_, std::shared_ptr<ConnectionSource>(std::shared_ptr<void>(), this), settings.max_waiting);
 }
 
 Pool::~Pool() = default;
@@ -47,7 +47,8 @@ result<std::shared_ptr<connection::BlockingWire>> Pool::shared_wire(TimePoint de
     while (!closed_) {
         if (shared_) return shared_;
         if (!opening_shared_) return open_shared(lock, deadline);
-        if (shared_wanted_ >= settings_.max_waiting) return exhausted("too many callers wait for a connection (max_waiting)");
+        if (shared_wanted_ >= settings_.max_waiting)
+            return exhausted("too many callers wait for a connection (max_waiting)");
         ++shared_wanted_;
         const bool in_time = shared_changed_.wait_until(lock, deadline) == std::cv_status::no_timeout;
         --shared_wanted_;
@@ -244,7 +245,8 @@ boost::asio::awaitable<void> Pool::maintain() {
     for (;;) {
         {
             const Lock lock(mutex_);
-            if (closed_ || ledger_.created() + ledger_.opening() >= settings_.min_idle || !ledger_.begin_spare()) co_return;
+            if (closed_ || ledger_.created() + ledger_.opening() >= settings_.min_idle || !ledger_.begin_spare())
+                co_return;
         }
         const bool allowed = connection_budget_->take();
         connection::DialOutcome outcome;

@@ -17,11 +17,11 @@
 
 #include "connection/blocking_wire.hpp"
 #include "connection/dialer.hpp"
+#include "policy/retry.hpp"
 #include "pool/async_pool.hpp"
 #include "pool/connection_budget.hpp"
 #include "pool/ledger.hpp"
 #include "pool/node.hpp"
-#include "policy/retry.hpp"
 
 namespace redoubt::pool {
 

@@ -19,7 +19,8 @@ namespace redoubt::pool {
 namespace asio = boost::asio;
 
 struct Prober::Loop {
-    Loop(const asio::any_io_executor& executor, std::shared_ptr<Node> probed) : timer(executor), node(std::move(probed)) {}
+    Loop(const asio::any_io_executor& executor, std::shared_ptr<Node> probed)
+        : timer(executor), node(std::move(probed)) {}
 
     asio::awaitable<void> run(std::shared_ptr<Prober> owner);
     asio::awaitable<std::optional<Error>> probe();
@@ -74,8 +75,8 @@ asio::awaitable<void> Prober::Loop::run(std::shared_ptr<Prober> owner) {
 
 asio::awaitable<std::optional<Error>> Prober::Loop::probe() {
     if (!transport.is_open()) {
-        connection::DialOutcome dialed = co_await connection::async_dial(node->session(), node->tls(),
-                                                                         Clock::now() + node->connection_timeout());
+        connection::DialOutcome dialed =
+            co_await connection::async_dial(node->session(), node->tls(), Clock::now() + node->connection_timeout());
         if (dialed.error) co_return dialed.error;
         transport = std::move(dialed.transport);
     }

@@ -109,8 +109,8 @@ Command<std::optional<std::int64_t>> memory_usage(std::string_view of_key, std::
 
 Command<ScanPage> scan(std::uint64_t cursor, ScanOptions options) {
     const std::string_view match = options.match.empty() ? "*" : options.match;
-    auto command = build<ScanPage>(spec_of("SCAN"), Argument::unsigned_integer(cursor), text("MATCH"),
-                                   Argument::glob(match));
+    auto command =
+        build<ScanPage>(spec_of("SCAN"), Argument::unsigned_integer(cursor), text("MATCH"), Argument::glob(match));
     add_scan_count(command, options.count);
     if (!options.type.empty()) {
         command.add(text("TYPE"));

@@ -115,8 +115,8 @@ Command<std::optional<std::int64_t>> lpos(std::string_view of_key, std::string_v
 }
 Command<std::vector<std::int64_t>> lpos_all(std::string_view of_key, std::string_view element, std::uint32_t count,
                                             LposOptions options) {
-    auto command = build<std::vector<std::int64_t>>(spec_of("LPOS"), key(of_key), text(element), text("COUNT"),
-                                                    number(count));
+    auto command =
+        build<std::vector<std::int64_t>>(spec_of("LPOS"), key(of_key), text(element), text("COUNT"), number(count));
     add_lpos(command, options);
     return command;
 }

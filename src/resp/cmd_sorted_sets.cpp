@@ -195,8 +195,8 @@ Command<Texts> zrange_by_lex(std::string_view of_key, LexBound min, LexBound max
 }
 Command<std::int64_t> zrangestore(std::string_view destination, std::string_view source, std::int64_t start,
                                   std::int64_t stop, bool rev) {
-    auto command = build<std::int64_t>(spec_of("ZRANGESTORE"), key(destination), key(source), number(start),
-                                       number(stop));
+    auto command =
+        build<std::int64_t>(spec_of("ZRANGESTORE"), key(destination), key(source), number(start), number(stop));
     if (rev) command.add(text("REV"));
     refine_store(command, destination, {&source, 1});
     return command;

@@ -156,8 +156,6 @@ Command<Ok> pfmerge(std::string_view destination, TextList sources) {
     if (sources.empty()) command.set_invalid("it needs at least one source");
     return command;
 }
-Command<Ok> pfmerge(std::string_view destination, TextBraces sources) {
-    return pfmerge(destination, list_of(sources));
-}
+Command<Ok> pfmerge(std::string_view destination, TextBraces sources) { return pfmerge(destination, list_of(sources)); }
 
 }  // namespace redoubt::cmd

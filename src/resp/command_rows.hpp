@@ -17,12 +17,10 @@ inline constexpr std::string_view script =
     "a script can reach keys that it does not declare: only through a script object, where the configuration allows it";
 inline constexpr std::string_view functions =
     "functions are code shared by the whole server; another project can replace them";
-inline constexpr std::string_view channel_later =
-    "not available through command() yet: the channel needs the prefix";
+inline constexpr std::string_view channel_later = "not available through command() yet: the channel needs the prefix";
 inline constexpr std::string_view channels_later =
     "not available through command() yet: it names the channels of every project";
-inline constexpr std::string_view subscriber =
-    "changes the state of its connection: only through a subscriber";
+inline constexpr std::string_view subscriber = "changes the state of its connection: only through a subscriber";
 inline constexpr std::string_view transaction =
     "changes the state of its connection: use transaction(), with watch() where it is needed";
 inline constexpr std::string_view access_control = "access control belongs to the administrator";
@@ -37,8 +35,7 @@ inline constexpr std::string_view global_scripts = "acts on other projects' scri
 inline constexpr std::string_view code_loading = "loads code into the server";
 inline constexpr std::string_view memory_statistics =
     "statistics of the whole server; use health_check(), or MEMORY USAGE for one key";
-inline constexpr std::string_view tracking =
-    "changes the state of its connection, and tells of other projects' keys";
+inline constexpr std::string_view tracking = "changes the state of its connection, and tells of other projects' keys";
 inline constexpr std::string_view pooled = "connections are shared and belong to the pool";
 inline constexpr std::string_view others_connections = "acts on other projects' connections";
 inline constexpr std::string_view own_table =

@@ -182,7 +182,8 @@ char* put_glob(char* out, std::string_view prefix, std::string_view glob) noexce
         case Argument::Kind::real:
         case Argument::Kind::open_real: return number_bound;
         case Argument::Kind::texts:
-            for (const std::string_view text : argument.as_run<std::string_view>()) bound += bulk_overhead + text.size();
+            for (const std::string_view text : argument.as_run<std::string_view>())
+                bound += bulk_overhead + text.size();
             return bound;
         case Argument::Kind::keys:
             for (const std::string_view key : argument.as_run<std::string_view>()) {

@@ -35,8 +35,7 @@ ReadOutcome read_scores(ReplyCursor& cursor, const KeyPrefix& prefix, std::strin
 
 // [cursor, entries]: reads the cursor, then `read_entries(cursor)`.
 template <class ReadEntries>
-ReadOutcome read_page(ReplyCursor& cursor, std::string_view expected, std::uint64_t& next,
-                      ReadEntries read_entries) {
+ReadOutcome read_page(ReplyCursor& cursor, std::string_view expected, std::uint64_t& next, ReadEntries read_entries) {
     const ReplyCursor before = cursor;
     const ReplyNode head = cursor.next();
     if (head.type != RespType::array || head.integer != 2) return refuse(cursor, before, expected, head);
@@ -64,7 +63,8 @@ ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, StringMap& 
         });
 }
 
-ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::pair<std::string, std::string>>& out) {
+ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix,
+                       std::vector<std::pair<std::string, std::string>>& out) {
     return read_fields(cursor, prefix, "pairs of strings", out);
 }
 

@@ -81,8 +81,7 @@ ReplyNode ReplyCursor::element() noexcept {
         case RespType::real:
         case RespType::big_number: break;
     }
-    const auto* const cr =
-        static_cast<const char*>(std::memchr(begin, '\r', static_cast<std::size_t>(end_ - begin)));
+    const auto* const cr = static_cast<const char*>(std::memchr(begin, '\r', static_cast<std::size_t>(end_ - begin)));
     at_ = cr + 2;
     return {type, {begin, static_cast<std::size_t>(cr - begin)}, 0};
 }

@@ -20,8 +20,9 @@ result<Value> ProjectIsolatedRedisClient::try_command(std::span<const std::strin
 Error ProjectIsolatedRedisClient::not_found(std::string_view operation, std::string_view key) const {
     constexpr std::size_t shown = 128;
     return handle_.project->refusal(
-        Error::with_detail(ErrorKind::key_not_found, Certainty::applied, Stage::reply,
-                           fmt::format("there is no key {:?}", fmt::string_view(key.data(), std::min(key.size(), shown)))),
+        Error::with_detail(
+            ErrorKind::key_not_found, Certainty::applied, Stage::reply,
+            fmt::format("there is no key {:?}", fmt::string_view(key.data(), std::min(key.size(), shown)))),
         operation);
 }
 

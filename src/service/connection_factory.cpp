@@ -59,10 +59,11 @@ struct RedisConnectionFactory::Impl {
         const Lane& lane = lanes[projects.size() % lanes.size()];
         auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target.endpoint(), std::string(id)});
         const dispatch::CallSettings settings{
-            config.operation_timeout, config.attempt_timeout,
+            config.operation_timeout,
+            config.attempt_timeout,
             {config.max_retries, config.retry_delay, config.retry_delay_max, config.retry_idempotent_writes}};
-        auto dispatcher = std::make_unique<dispatch::Dispatcher>(topology->open_project(lane), settings,
-                                                                 std::move(origin), lane);
+        auto dispatcher =
+            std::make_unique<dispatch::Dispatcher>(topology->open_project(lane), settings, std::move(origin), lane);
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
         projects.emplace(std::string(id), made);
@@ -129,9 +130,10 @@ ProjectIsolatedRedisClient RedisConnectionFactory::get_connection(std::string_vi
     }
     std::optional<Error> bad = isolation::check_project_id(project_id);
     if (!bad && project_id == unprefixed_project) {
-        bad = Error::of(ErrorKind::isolation, Certainty::not_sent, Stage::admission,
-                        "the project id \"default\" names the unprefixed pool, which only REDIS_ENVIRONMENT=development "
-                        "has");
+        bad =
+            Error::of(ErrorKind::isolation, Certainty::not_sent, Stage::admission,
+                      "the project id \"default\" names the unprefixed pool, which only REDIS_ENVIRONMENT=development "
+                      "has");
     }
     if (bad) {
         bad->origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{impl_->target.endpoint(), {}});
@@ -162,12 +164,10 @@ boost::json::object RedisConnectionFactory::metrics() const {
     }
     boost::json::object pools;
     for (const Row& row : rows) {
-        pools[row.name] = {{"created_connections", row.figures.created},
-                           {"available_connections", row.figures.available},
-                           {"max_connections", row.figures.max},
-                           {"leased_connections", row.figures.leased},
-                           {"waiting_callers", row.figures.waiting},
-                           {"in_flight_commands", row.figures.in_flight}};
+        pools[row.name] = {
+            {"created_connections", row.figures.created}, {"available_connections", row.figures.available},
+            {"max_connections", row.figures.max},         {"leased_connections", row.figures.leased},
+            {"waiting_callers", row.figures.waiting},     {"in_flight_commands", row.figures.in_flight}};
     }
     boost::json::object out{{"pools_count", all}, {"created_connections", created}, {"pools", std::move(pools)}};
     impl_->topology->for_each_node([&](pool::Node& node) { out["circuit_breaker"] = breaker_json(node.breaker()); });
@@ -201,9 +201,7 @@ void RedisConnectionFactory::close() {
         dispatch::Dispatcher& dispatcher = project->dispatcher();
         dispatcher.router().for_each_pool([&](pool::Pool& pool) { pool.close(reason); });
         // The project is kept until its async side is closed on its own loop.
-        boost::asio::post(dispatcher.lane(), [project, reason] {
-            project->dispatcher().close_async(reason);
-        });
+        boost::asio::post(dispatcher.lane(), [project, reason] { project->dispatcher().close_async(reason); });
     }
 }
 

@@ -4,9 +4,9 @@
 #include <charconv>
 #include <chrono>
 
+#include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
-#include <fmt/format.h>
 
 namespace redoubt::service {
 namespace {
@@ -53,8 +53,8 @@ json::array advice_json(const MemoryReading& memory, std::size_t projects) {
     if (memory.policy == "noeviction") {
         advice.emplace_back("no eviction policy is set: writes fail when the memory is full");
     } else if (memory.policy.starts_with("allkeys") && projects > 1) {
-        advice.emplace_back(fmt::format(
-            "eviction policy {}: one project's growth can push out another project's keys", memory.policy));
+        advice.emplace_back(
+            fmt::format("eviction policy {}: one project's growth can push out another project's keys", memory.policy));
     }
     return advice;
 }

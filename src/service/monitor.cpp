@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+#include <unistd.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
-#include <unistd.h>
 
 #include <redoubt/dispatch/call_state.hpp>
 #include <redoubt/resp/read_reply.hpp>
@@ -98,9 +98,11 @@ asio::awaitable<HealthSample> sample_async(RedisConnectionFactory& factory) {
         sample.failure = error;
         return sample;
     };
-    if (const auto warm = co_await round.client().async().try_ping()(asio::use_awaitable); !warm) co_return failed("ping", warm.error());
+    if (const auto warm = co_await round.client().async().try_ping()(asio::use_awaitable); !warm)
+        co_return failed("ping", warm.error());
     TimePoint start = Clock::now();
-    if (const auto pong = co_await round.client().async().try_ping()(asio::use_awaitable); !pong) co_return failed("ping", pong.error());
+    if (const auto pong = co_await round.client().async().try_ping()(asio::use_awaitable); !pong)
+        co_return failed("ping", pong.error());
     sample.ping_ms = milliseconds_since(start);
 
     const std::string key = probe_key();
@@ -132,9 +134,7 @@ boost::json::object judge(const HealthSample& sample, const RedisConnectionFacto
 Monitor::Monitor(const asio::io_context::executor_type& lane, std::shared_ptr<RedisConnectionFactory> factory)
     : lane_(lane), factory_(std::move(factory)), timer_(lane) {}
 
-void Monitor::start() {
-    asio::co_spawn(lane_, run(shared_from_this()), asio::detached);
-}
+void Monitor::start() { asio::co_spawn(lane_, run(shared_from_this()), asio::detached); }
 
 void Monitor::stop() {
     asio::post(lane_, [self = shared_from_this()] {

@@ -29,11 +29,12 @@ constexpr auto drain_time = std::chrono::seconds(2);
 // A loop with the one thread that runs it.
 class OwnLane {
 public:
-    OwnLane() : work_(asio::make_work_guard(loop_)), thread_([this] {
-        dispatch::mark_io_thread();
-        loop_.run();
-        ended_.set_value();
-    }) {}
+    OwnLane()
+        : work_(asio::make_work_guard(loop_)), thread_([this] {
+              dispatch::mark_io_thread();
+              loop_.run();
+              ended_.set_value();
+          }) {}
     // Everything that was on the loop has been closed before: it runs out by itself, and is stopped when it does not.
     ~OwnLane() {
         work_.reset();
@@ -89,8 +90,8 @@ struct RedisService::Impl {
             }
         }
         const asio::io_context::executor_type first = lanes.front();
-        made->factory = std::make_shared<RedisConnectionFactory>(config, std::move(lanes),
-                                                                 service::make_log_telemetry(telemetry));
+        made->factory =
+            std::make_shared<RedisConnectionFactory>(config, std::move(lanes), service::make_log_telemetry(telemetry));
         made->monitor = std::make_shared<service::Monitor>(first, made->factory);
         return made;
     }
@@ -167,9 +168,8 @@ boost::json::object RedisService::last_health() const {
 boost::json::object RedisService::get_metrics() const {
     if (!impl_->is_running()) return {{"initialized", false}};
     const auto factory = impl_->factory();
-    return {{"initialized", true},
-            {"endpoint", factory->target().endpoint()},
-            {"connection_factory", factory->metrics()}};
+    return {
+        {"initialized", true}, {"endpoint", factory->target().endpoint()}, {"connection_factory", factory->metrics()}};
 }
 
 CircuitState RedisService::circuit_state() const { return impl_->factory()->circuit_state(); }

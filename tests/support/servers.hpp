@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include <cstdlib>
 #include <unistd.h>
+#include <cstdlib>
 
 namespace redoubt::testing {
 

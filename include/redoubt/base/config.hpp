@@ -35,10 +35,10 @@ struct TlsConfig {
 /// Bounds on one reply: past one of them the reply is an error and its wire is closed, before memory is
 /// taken for it.
 struct ReplyLimits {
-    std::size_t max_bulk_bytes = 512u << 20;   ///< one string; the server's own default limit
-    std::size_t max_reply_bytes = 1024u << 20; ///< one whole reply
-    std::size_t max_elements = 16u << 20;      ///< elements over all levels of one reply
-    std::uint32_t max_depth = 32;              ///< nesting
+    std::size_t max_bulk_bytes = 512u << 20;    ///< one string; the server's own default limit
+    std::size_t max_reply_bytes = 1024u << 20;  ///< one whole reply
+    std::size_t max_elements = 16u << 20;       ///< elements over all levels of one reply
+    std::uint32_t max_depth = 32;               ///< nesting
 };
 
 /// `production` needs a project id on every call, and a password for any host that is neither loopback
@@ -52,11 +52,11 @@ enum class Protocol : std::uint8_t { automatic, resp2, resp3 };
 struct Target {
     enum class Scheme : std::uint8_t { tcp, tls, unix_socket };
     Scheme scheme = Scheme::tcp;
-    std::string host;       ///< name or address (no brackets); empty for a Unix socket
+    std::string host;  ///< name or address (no brackets); empty for a Unix socket
     std::uint16_t port = 0;
-    std::string path;       ///< of the Unix socket
-    std::string user;       ///< empty: the server's `default`
-    std::string password;   ///< empty: none
+    std::string path;      ///< of the Unix socket
+    std::string user;      ///< empty: the server's `default`
+    std::string password;  ///< empty: none
     std::uint32_t database = 0;
 
     /// `host:port`, `[::1]:6379` or the path; without credentials.
@@ -108,8 +108,7 @@ struct RedisServiceConfig {
     ///         is allowed.
     static RedisServiceConfig from_env();
     /// The same from any source, for tests: returns a variable's value, or nullopt when it is not set.
-    static RedisServiceConfig from_env(
-        const std::function<std::optional<std::string>(std::string_view name)>& lookup);
+    static RedisServiceConfig from_env(const std::function<std::optional<std::string>(std::string_view name)>& lookup);
 
     /// Applies the URL's options to the fields, checks every field, and returns what the URL names.
     /// @throws RedisConfigurationException as above, for all bad fields at once.

@@ -67,11 +67,11 @@ struct Error {
     ErrorKind kind = ErrorKind::connection;
     Certainty certainty = Certainty::not_sent;
     Stage stage = Stage::admission;
-    std::uint32_t attempts = 0;          ///< attempts made, 0 when refused before the first
-    Duration elapsed{};                  ///< from the moment the caller made the call
-    Duration retry_after{};              ///< `circuit_open`: time until the node's next probe
-    std::string_view text;               ///< static storage
-    std::string_view operation;          ///< command name from the table, static storage
+    std::uint32_t attempts = 0;  ///< attempts made, 0 when refused before the first
+    Duration elapsed{};          ///< from the moment the caller made the call
+    Duration retry_after{};      ///< `circuit_open`: time until the node's next probe
+    std::string_view text;       ///< static storage
+    std::string_view operation;  ///< command name from the table, static storage
     std::shared_ptr<const ErrorOrigin> origin;
     std::shared_ptr<const std::string> detail;
     std::shared_ptr<const Error> cause;  ///< what led to this one

@@ -14,8 +14,8 @@ namespace redoubt {
 
 /// Overrides of the configuration for one handle's calls; what is not set stays as configured.
 struct CallOptions {
-    std::optional<Duration> deadline{};      ///< of the whole call; default: `operation_timeout`
-    std::optional<std::uint32_t> retries{};  ///< attempts after the first; default: `max_retries`
+    std::optional<Duration> deadline{};             ///< of the whole call; default: `operation_timeout`
+    std::optional<std::uint32_t> retries{};         ///< attempts after the first; default: `max_retries`
     std::optional<bool> retry_idempotent_writes{};  ///< default: as configured
 
     /// These, and `other`'s where these say nothing.

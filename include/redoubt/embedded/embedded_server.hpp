@@ -14,16 +14,16 @@ using namespace std::chrono_literals;
 
 /// What to start. Everything has a default that works.
 struct EmbeddedServerOptions {
-    std::string program;             ///< path or name; empty: redis-server, else valkey-server, from PATH
-    std::string max_memory = "64mb"; ///< `maxmemory`; eviction is `allkeys-lru`
-    bool tcp = false;                ///< also listen on a free loopback port (127.0.0.1)
-    bool tls = false;                ///< also listen with TLS on a free loopback port; see `tls_cert_file`
-    std::string tls_cert_file;       ///< PEM files given to the server when `tls` is set
+    std::string program;              ///< path or name; empty: redis-server, else valkey-server, from PATH
+    std::string max_memory = "64mb";  ///< `maxmemory`; eviction is `allkeys-lru`
+    bool tcp = false;                 ///< also listen on a free loopback port (127.0.0.1)
+    bool tls = false;                 ///< also listen with TLS on a free loopback port; see `tls_cert_file`
+    std::string tls_cert_file;        ///< PEM files given to the server when `tls` is set
     std::string tls_key_file;
     std::string tls_ca_file;
-    std::string password;            ///< `requirepass`; empty: none
-    bool persistent = false;         ///< AOF with `appendfsync always`, so that a restart keeps its data
-    Duration start_timeout = 5s;     ///< until it answers PING
+    std::string password;                      ///< `requirepass`; empty: none
+    bool persistent = false;                   ///< AOF with `appendfsync always`, so that a restart keeps its data
+    Duration start_timeout = 5s;               ///< until it answers PING
     std::vector<std::string> extra_arguments;  ///< appended as they are: `--databases`, `1`
 };
 
@@ -52,10 +52,10 @@ public:
     int server_pid() const noexcept;  ///< 0 while it is not running
     std::string directory() const;
 
-    void kill();     ///< SIGKILL, and waits until it is gone
-    void stop();     ///< SIGTERM, and waits until it is gone
-    void pause();    ///< SIGSTOP: it hangs
-    void resume();   ///< SIGCONT
+    void kill();    ///< SIGKILL, and waits until it is gone
+    void stop();    ///< SIGTERM, and waits until it is gone
+    void pause();   ///< SIGSTOP: it hangs
+    void resume();  ///< SIGCONT
     /// Starts it again on the same socket and ports, and waits until it answers. Kills it first when it runs.
     void restart();
     /// As `restart`, but returns as soon as the process is started.

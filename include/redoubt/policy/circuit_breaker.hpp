@@ -18,11 +18,11 @@ std::string_view to_string(CircuitState state) noexcept;
 
 /// Counters of a breaker since it was made.
 struct CircuitBreakerMetrics {
-    std::uint64_t total_calls = 0;       ///< admitted calls whose end was recorded
+    std::uint64_t total_calls = 0;  ///< admitted calls whose end was recorded
     std::uint64_t successful_calls = 0;
     std::uint64_t failed_calls = 0;
-    std::uint64_t rejected_calls = 0;    ///< not admitted
-    std::uint64_t circuit_opens = 0;     ///< transitions into OPEN
+    std::uint64_t rejected_calls = 0;  ///< not admitted
+    std::uint64_t circuit_opens = 0;   ///< transitions into OPEN
     std::uint32_t consecutive_failures = 0;
     Duration time_in_state{};
     /// successful / total; 1 when there was no call yet.
@@ -37,10 +37,10 @@ public:
     /// `release`; a half-open permit that is not ended blocks recovery.
     struct Admission {
         bool admitted = false;
-        bool probe = false;             ///< holds a half-open permit
+        bool probe = false;  ///< holds a half-open permit
         std::uint32_t generation = 0;
-        Duration retry_after{};         ///< when refused: time until HALF_OPEN; 0 while half-open
-        bool began_half_open = false;   ///< this call moved OPEN to HALF_OPEN, which no `Change` tells
+        Duration retry_after{};        ///< when refused: time until HALF_OPEN; 0 while half-open
+        bool began_half_open = false;  ///< this call moved OPEN to HALF_OPEN, which no `Change` tells
         explicit operator bool() const noexcept { return admitted; }
     };
 

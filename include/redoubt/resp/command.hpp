@@ -29,15 +29,21 @@ using TextPair = std::pair<std::string_view, std::string_view>;
 class Argument {
 public:
     enum class Kind : std::uint8_t {
-        text, key, glob,          // one string; a glob gets the escaped prefix in front
-        closed_text, open_text,   // one string with `[` or `(` in front: a lexicographic bound
-        integer, real,
-        unsigned_integer,         // cursors pass the signed range in a cluster
-        open_real,                // a number with `(` in front: a score bound that is not included
-        texts, keys,              // a run of strings
-        pairs, key_pairs,         // a run of field, value; of key, value
-        scores,                   // a run of score, member
-        reals,                    // a run of numbers
+        text,
+        key,
+        glob,  // one string; a glob gets the escaped prefix in front
+        closed_text,
+        open_text,  // one string with `[` or `(` in front: a lexicographic bound
+        integer,
+        real,
+        unsigned_integer,  // cursors pass the signed range in a cluster
+        open_real,         // a number with `(` in front: a score bound that is not included
+        texts,
+        keys,  // a run of strings
+        pairs,
+        key_pairs,  // a run of field, value; of key, value
+        scores,     // a run of score, member
+        reals,      // a run of numbers
     };
 
     constexpr Argument() = default;
@@ -47,7 +53,9 @@ public:
     static constexpr Argument closed_text(std::string_view value) {
         return {Kind::closed_text, value.data(), value.size()};
     }
-    static constexpr Argument open_text(std::string_view value) { return {Kind::open_text, value.data(), value.size()}; }
+    static constexpr Argument open_text(std::string_view value) {
+        return {Kind::open_text, value.data(), value.size()};
+    }
     static Argument integer(std::int64_t value) { return {Kind::integer, std::bit_cast<const void*>(value), 0}; }
     static Argument real(double value) { return {Kind::real, std::bit_cast<const void*>(value), 0}; }
     static Argument unsigned_integer(std::uint64_t value) {
@@ -79,7 +87,9 @@ public:
     std::int64_t as_integer() const noexcept { return std::bit_cast<std::int64_t>(data_); }
     double as_real() const noexcept { return std::bit_cast<double>(data_); }
     template <class T>
-    std::span<const T> as_run() const noexcept { return {static_cast<const T*>(data_), size_}; }
+    std::span<const T> as_run() const noexcept {
+        return {static_cast<const T*>(data_), size_};
+    }
 
 private:
     constexpr Argument(Kind kind, const void* data, std::size_t size)
@@ -166,7 +176,6 @@ char* encode(const CommandView& command, const KeyPrefix& prefix, char* out) noe
 /// The same of a command that is not a CommandView: a raw one, or arguments that an operation has copied.
 std::size_t encoded_bound(const CommandSpec& spec, std::span<const Argument> arguments,
                           const KeyPrefix& prefix) noexcept;
-char* encode(const CommandSpec& spec, std::span<const Argument> arguments, const KeyPrefix& prefix,
-             char* out) noexcept;
+char* encode(const CommandSpec& spec, std::span<const Argument> arguments, const KeyPrefix& prefix, char* out) noexcept;
 
 }  // namespace redoubt

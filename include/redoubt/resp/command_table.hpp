@@ -41,8 +41,8 @@ struct KeyPositions {
 
 /// One line of the table.
 struct CommandSpec {
-    std::string_view name;          ///< upper case; `OBJECT ENCODING` for a subcommand
-    std::int16_t arity = 0;         ///< as COMMAND says: with the name; negative: at least
+    std::string_view name;   ///< upper case; `OBJECT ENCODING` for a subcommand
+    std::int16_t arity = 0;  ///< as COMMAND says: with the name; negative: at least
     Policy policy = Policy::refused;
     KeyPositions keys;
     ReplyRule reply = ReplyRule::none;

@@ -75,7 +75,8 @@ ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<bool>& out);
 /// A RESP3 map, an array of pairs, or a flat RESP2 array of even length.
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, StringMap& out);
-ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::pair<std::string, std::string>>& out);
+ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix,
+                       std::vector<std::pair<std::string, std::string>>& out);
 /// [[member, score]..] of RESP3, or the flat array of RESP2.
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<ScoredMember>& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, ScanPage& out);

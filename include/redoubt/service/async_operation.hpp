@@ -73,8 +73,7 @@ public:
 
 private:
     AsyncOperation(Handler&& handler, std::shared_ptr<isolation::Project>&& project, EncodedCommands&& commands,
-                   std::optional<Error>&& refused, const CallOptions& options, std::string_view name,
-                   Replies&& replies)
+                   std::optional<Error>&& refused, const CallOptions& options, std::string_view name, Replies&& replies)
         : AsyncCall(project->dispatcher(), project->prefix(), std::move(commands), std::move(refused), options, name),
           project_(std::move(project)),
           handler_(std::move(handler)),
@@ -137,10 +136,10 @@ private:
             Completion::call(handler, std::move(outcome));
             return;
         }
-        boost::asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome),
-                                     work = std::move(work)]() mutable {
-            Completion::call(handler, std::move(outcome));
-        });
+        boost::asio::post(
+            executor, [handler = std::move(handler), outcome = std::move(outcome), work = std::move(work)]() mutable {
+                Completion::call(handler, std::move(outcome));
+            });
     }
 
     std::shared_ptr<isolation::Project> project_;
@@ -175,7 +174,7 @@ template <class Replies, class Completion>
 auto make_operation(Initiation<Replies, Completion>&& initiation) {
     using Signature = typename Completion::template signature<typename Replies::value_type>;
     return boost::asio::async_initiate<const boost::asio::deferred_t, Signature>(std::move(initiation),
-                                                                              boost::asio::deferred);
+                                                                                 boost::asio::deferred);
 }
 
 }  // namespace redoubt::service

@@ -40,7 +40,7 @@ template <class Self>
 class ChainCommands {
 public:
 #define REDOUBT_COMMAND(name, parameters, arguments) \
-    decltype(auto) name parameters && { return std::move(self()).invoke(cmd::name arguments); }
+    decltype(auto) name parameters&& { return std::move(self()).invoke(cmd::name arguments); }
 #include <redoubt/service/commands.inc>
 #undef REDOUBT_COMMAND
 

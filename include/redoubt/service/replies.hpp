@@ -72,7 +72,8 @@ private:
     void at(std::uint32_t index, Visit visit) {
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             (void)((I == index ? (visit(std::get<I>(readers_), std::get<I>(slots_)), true) : false) || ...);
-        }(std::index_sequence_for<Replies...>{});
+        }
+        (std::index_sequence_for<Replies...>{});
     }
 
     std::tuple<Reader<Replies>...> readers_;
@@ -104,7 +105,8 @@ template <class Reply>
 class VectorReplies {
 public:
     using value_type = std::vector<result<Reply>>;
-    explicit VectorReplies(std::vector<Reader<Reply>>&& readers) : readers_(std::move(readers)), slots_(readers_.size()) {}
+    explicit VectorReplies(std::vector<Reader<Reply>>&& readers)
+        : readers_(std::move(readers)), slots_(readers_.size()) {}
 
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
         return readers_[index](cursor, prefix, *slots_[index]);

@@ -36,7 +36,8 @@ public:
         slots_.emplace();
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             (read_slot(std::get<I>(readers_), std::get<I>(*slots_), cursor, prefix, outcome), ...);
-        }(std::index_sequence_for<Replies...>{});
+        }
+        (std::index_sequence_for<Replies...>{});
         return outcome;
     }
     void fail(std::uint32_t index, const Error& error) {

@@ -11,8 +11,7 @@ struct MemberScanOptions {
     std::optional<std::uint32_t> count = std::nullopt;  ///< looked at for each page, 1 to 10000
 };
 
-static_assert(std::is_trivially_destructible_v<MemberScanOptions> &&
-              std::is_trivially_copyable_v<MemberScanOptions>);
+static_assert(std::is_trivially_destructible_v<MemberScanOptions> && std::is_trivially_copyable_v<MemberScanOptions>);
 
 namespace cmd {
 

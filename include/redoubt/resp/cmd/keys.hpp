@@ -30,7 +30,7 @@ struct ExpireOptions {
 struct ScanOptions {
     std::string_view match = {};                        ///< a glob over the project's own keys; empty: all
     std::optional<std::uint32_t> count = std::nullopt;  ///< keys looked at for each page, 1 to 10000
-    std::string_view type = {};                         ///< `string`, `list`, `set`, `zset`, `hash`, `stream`; empty: any
+    std::string_view type = {};  ///< `string`, `list`, `set`, `zset`, `hash`, `stream`; empty: any
 };
 
 static_assert(std::is_trivially_destructible_v<ExpireOptions> && std::is_trivially_copyable_v<ExpireOptions>);

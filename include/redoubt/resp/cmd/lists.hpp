@@ -47,8 +47,7 @@ Command<std::int64_t> llen(std::string_view key);
 Command<std::optional<std::string>> lindex(std::string_view key, std::int64_t index);
 Command<Ok> lset(std::string_view key, std::int64_t index, std::string_view element);
 /// Inserts beside the first `pivot`. The new length, -1 when there is no pivot, 0 when there is no list.
-Command<std::int64_t> linsert(std::string_view key, ListPlace place, std::string_view pivot,
-                              std::string_view element);
+Command<std::int64_t> linsert(std::string_view key, ListPlace place, std::string_view pivot, std::string_view element);
 /// The elements from `start` to `stop`, both included.
 Command<std::vector<std::string>> lrange(std::string_view key, std::int64_t start, std::int64_t stop);
 /// Keeps only the elements from `start` to `stop`.

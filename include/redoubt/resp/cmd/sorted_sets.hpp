@@ -48,8 +48,8 @@ struct ZaddOptions {
 
 /// A part of a range by score or by member.
 struct ZrangeOptions {
-    bool rev = false;          ///< from the highest down; the bounds stay lowest first
-    std::uint32_t offset = 0;  ///< how many to leave out
+    bool rev = false;                                   ///< from the highest down; the bounds stay lowest first
+    std::uint32_t offset = 0;                           ///< how many to leave out
     std::optional<std::uint32_t> count = std::nullopt;  ///< how many to return at most
 };
 
@@ -62,8 +62,8 @@ struct ZjoinOptions {
 };
 
 template <class... Options>
-inline constexpr bool are_plain_options =
-    ((std::is_trivially_destructible_v<Options> && std::is_trivially_copyable_v<Options>) && ...);
+inline constexpr bool are_plain_options = ((std::is_trivially_destructible_v<Options> &&
+                                            std::is_trivially_copyable_v<Options>)&&...);
 static_assert(are_plain_options<ScoreBound, LexBound, ZaddOptions, ZrangeOptions, ZjoinOptions, ScoreMemberView>);
 
 namespace cmd {
@@ -91,8 +91,7 @@ Command<std::optional<std::int64_t>> zrank(std::string_view key, std::string_vie
 Command<std::optional<std::int64_t>> zrevrank(std::string_view key, std::string_view member);
 
 /// Members by place, from `start` to `stop`, both included; negative ones count from the end.
-Command<std::vector<std::string>> zrange(std::string_view key, std::int64_t start, std::int64_t stop,
-                                         bool rev = false);
+Command<std::vector<std::string>> zrange(std::string_view key, std::int64_t start, std::int64_t stop, bool rev = false);
 Command<std::vector<ScoredMember>> zrange_with_scores(std::string_view key, std::int64_t start, std::int64_t stop,
                                                       bool rev = false);
 /// Members by score: ZRANGE ... BYSCORE.
