@@ -22,13 +22,14 @@
 #include <redoubt/base/result.hpp>
 #include <redoubt/dispatch/async_call.hpp>
 #include <redoubt/isolation/project.hpp>
+#include <redoubt/service/await_support.hpp>
 
 namespace redoubt::service {
 
 /// How a handler is told: `void(std::exception_ptr, Reply)`, or `void(result<Reply>)` for the `try_` form.
 struct ThrowingCompletion {
     template <class Value>
-    using signature = void(std::exception_ptr, Value);
+    using signature = Rethrows(std::exception_ptr, Value);  // for handlers: void(std::exception_ptr, Value)
     template <class Handler, class Value>
     static void call(Handler& handler, result<Value>&& outcome) {
         if (outcome) {
@@ -125,7 +126,8 @@ private:
         Executor executor(std::move(executor_));
         boost::asio::any_io_executor work(std::move(work_));
         const bool at_once = same_lane_ && inside;
-        result<Value> outcome = error != nullptr ? result<Value>(*error) : replies_.take();
+        result<Value> outcome =
+            error != nullptr ? result<Value>(boost::system::in_place_error, *error) : replies_.take();
         const std::shared_ptr<isolation::Project> project(std::move(project_));
         NodeAllocator allocator(
             boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));

@@ -36,18 +36,19 @@ public:
         return service::Async::try_run(handle_, gather(command), command.name(),
                                        service::SingleReply<Reply>(command.reader()));
     }
-    /// Any command as words: `command("HSET", "h", "field", "1")`, isolated like every other.
-    template <class... Words>
-    auto command(const Words&... words) const {
-        const std::array<std::string_view, sizeof...(Words)> argv{std::string_view(words)...};
-        return command(std::span<const std::string_view>(argv));
-    }
+    /// Any command as words, isolated like every other; the words are copied.
     auto command(std::span<const std::string_view> words) const {
         service::Gathered gathered;
         ReplyRule rule = ReplyRule::none;
         gathered.refused = handle_.project->encode_raw(words, gathered.commands, rule);
         const std::string_view name = gathered.commands.last_name();
         return service::Async::run(handle_, std::move(gathered), name, service::RawReply(rule));
+    }
+    /// `command("HSET", "h", "field", "1")`.
+    template <service::Text... Words>
+    auto command(const Words&... words) const {
+        const std::array<std::string_view, sizeof...(Words)> argv{std::string_view(words)...};
+        return command(std::span<const std::string_view>(argv));
     }
 
     Pipeline<service::Async> pipeline() const { return Pipeline<service::Async>(handle_); }
@@ -99,7 +100,7 @@ public:
     /// Any command as words: `command("HSET", "h", "field", "1")`. Keys are prefixed and stripped as in the typed
     /// methods; what cannot be isolated is refused before a byte is sent. An error reply is thrown.
     /// @throws RedisProjectIsolationException naming the command and the rule
-    template <class... Words>
+    template <service::Text... Words>
     Value command(const Words&... words) const {
         const std::array<std::string_view, sizeof...(Words)> argv{std::string_view(words)...};
         return command(std::span<const std::string_view>(argv));

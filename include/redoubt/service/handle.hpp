@@ -35,10 +35,13 @@ struct Blocking {
     template <class Replies>
     static result<typename Replies::value_type> try_run(const Handle& handle, Gathered&& gathered,
                                                         std::string_view name, Replies&& replies) {
-        if (gathered.refused) return *gathered.refused;
+        using Outcome = result<typename Replies::value_type>;
+        if (gathered.refused) return Outcome(boost::system::in_place_error, *gathered.refused);
         if (gathered.commands.count() == 0) return replies.take();
         SinkOf<Replies> sink(replies);
-        if (auto error = handle.project->run(gathered.commands, name, sink, handle.options)) return *error;
+        if (auto error = handle.project->run(gathered.commands, name, sink, handle.options)) {
+            return Outcome(boost::system::in_place_error, *error);
+        }
         return replies.take();
     }
     template <class Replies>

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -18,6 +19,17 @@ namespace redoubt::service {
 
 template <class Reply>
 using Reader = typename Command<Reply>::Reader;
+
+/// The first error among some results.
+template <class... Results>
+std::optional<Error> first_failure(const Results&... results) {
+    std::optional<Error> first;
+    const auto look = [&](const auto& one) {
+        if (!first && !one) first = one.error();
+    };
+    (look(results), ...);
+    return first;
+}
 
 /// One command.
 template <class Reply>
@@ -91,9 +103,7 @@ public:
         auto slots = *TupleReplies<Replies...>::take();
         return std::apply(
             [](auto&... slot) -> result<value_type> {
-                const Error* first = nullptr;
-                ((first = first == nullptr && !slot ? &slot.error() : first), ...);
-                if (first != nullptr) return *first;
+                if (const std::optional<Error> failed = first_failure(slot...)) return *failed;
                 return value_type(std::move(*slot)...);
             },
             slots);

@@ -51,8 +51,8 @@ public:
         }
     }
     result<value_type> take() {
-        if (refused_) return *refused_;
-        return std::move(slots_);
+        if (refused_) return result<value_type>(boost::system::in_place_error, *refused_);
+        return result<value_type>(boost::system::in_place_value, std::move(slots_));
     }
 
 private:
@@ -87,14 +87,14 @@ public:
 
     result<value_type> take() {
         auto outcome = ExecReplies<Replies...>::take();
-        if (!outcome) return outcome.error();
-        if (!*outcome) return value_type();
+        if (!outcome) return result<value_type>(boost::system::in_place_error, outcome.error());
+        if (!*outcome) return result<value_type>(boost::system::in_place_value);
         return std::apply(
             [](auto&... slot) -> result<value_type> {
-                const Error* first = nullptr;
-                ((first = first == nullptr && !slot ? &slot.error() : first), ...);
-                if (first != nullptr) return *first;
-                return value_type(std::tuple<Replies...>(std::move(*slot)...));
+                if (const std::optional<Error> failed = first_failure(slot...)) {
+                    return result<value_type>(boost::system::in_place_error, *failed);
+                }
+                return result<value_type>(boost::system::in_place_value, std::tuple<Replies...>(std::move(*slot)...));
             },
             **outcome);
     }
@@ -176,7 +176,9 @@ private:
     template <class Outcome>
     result<typename Outcome::value_type> finish_watched(Outcome& replies) {
         service::SinkOf<Outcome> sink(replies);
-        if (auto error = service::execute_watched(*lease_, handle_, gathered_.commands, sink)) return *error;
+        if (auto error = service::execute_watched(*lease_, handle_, gathered_.commands, sink)) {
+            return result<typename Outcome::value_type>(boost::system::in_place_error, *error);
+        }
         return replies.take();
     }
 
