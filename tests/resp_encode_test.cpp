@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "resp/building.hpp"
 #include "support/encoded.hpp"
 
 namespace redoubt {
@@ -151,7 +152,7 @@ TEST(Encode, ManyArgumentsAreCountedExactly) {
 }
 
 TEST(Encode, AViewIsEncodedLikeItsParts) {
-    CommandView view{*find_command("GET")};
+    resp::Building<std::string> view{*find_command("GET"), nullptr};
     view.add(Argument::key("k"));
     std::string buffer(encoded_bound(view, prefix), '\0');
     const char* end = encode(view, prefix, buffer.data());
@@ -161,7 +162,7 @@ TEST(Encode, AViewIsEncodedLikeItsParts) {
 }
 
 TEST(Encode, AViewRefusesMoreArgumentsThanItHolds) {
-    CommandView view{*find_command("MGET")};
+    resp::Building<std::string> view{*find_command("MGET"), nullptr};
     for (std::size_t i = 0; i < CommandView::max_arguments; ++i) view.add(Argument::key("k"));
     EXPECT_TRUE(view.invalid().empty());
     view.add(Argument::key("k"));

@@ -1,6 +1,7 @@
 // connection: dialing on Asio; see the header.
 #include "connection/async_dial.hpp"
 
+#include <exception>
 #include <memory>
 #include <string>
 
@@ -57,7 +58,13 @@ asio::awaitable<DialOutcome> async_dial(SessionSettings settings, const TlsConte
             case Dialer::State::failed: co_return DialOutcome{Transport{}, dialer.error()};
             case Dialer::State::waiting: break;
         }
-        co_await wait_for(dialer.wait_fd(), dialer.wait_events(), dialer.wait_until());
+        std::string refused;
+        try {
+            co_await wait_for(dialer.wait_fd(), dialer.wait_events(), dialer.wait_until());
+        } catch (const std::exception& failure) {
+            refused = failure.what();
+        }
+        if (!refused.empty()) dialer.give_up(refused);
     }
 }
 
@@ -77,9 +84,14 @@ asio::awaitable<std::optional<Error>> async_ping(Transport& transport, ReplyLimi
                     co_return Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
                                         "no answer to PING in time");
                 }
-                co_await wait_for(transport.fd(), result.status == IoStatus::want_write ? POLLOUT : POLLIN, deadline);
+                try {
+                    co_await wait_for(transport.fd(), result.status == IoStatus::want_write ? POLLOUT : POLLIN,
+                                      deadline);
+                } catch (const std::exception& failure) {
+                    co_return lost_error(failure.what());
+                }
                 continue;
-            default: co_return lost_error(transport.error_text());
+            default: co_return lost_error(transport.describe(result));
         }
         if (writing) {
             unsent.remove_prefix(result.bytes);

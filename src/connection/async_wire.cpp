@@ -67,7 +67,7 @@ void AsyncWire::flush() {
             case IoStatus::want_write: wait_writable(); return;
             // TLS wants to read first (a key update): the read that is always waited for goes on with it.
             case IoStatus::want_read: return;
-            default: lose(lost_error(transport_.error_text())); return;
+            default: lose(lost_error(transport_.describe(result))); return;
         }
     }
 }
@@ -109,7 +109,12 @@ void AsyncWire::on_readable() {
     flush();
     if (!open_) return;
     arm_timer();
-    wait_readable();
+    // OpenSSL may hold decrypted bytes that the descriptor does not announce.
+    if (exhausted_) {
+        turn_again();
+    } else {
+        wait_readable();
+    }
 }
 
 void AsyncWire::turn_again() noexcept {
@@ -119,14 +124,19 @@ void AsyncWire::turn_again() noexcept {
 }
 
 void AsyncWire::read_all() {
-    for (int reads = 0; open_ && reads != reads_a_turn; ++reads) {
+    exhausted_ = false;
+    for (int reads = 0; open_; ++reads) {
+        if (reads == reads_a_turn) {
+            exhausted_ = true;
+            return;
+        }
         const std::span<char> space = multiplexer_.read_space();
         const IoResult result = transport_.read(space);
         switch (result.status) {
             case IoStatus::ok: break;
             case IoStatus::want_read: return;
             case IoStatus::want_write: flush(); return;
-            default: lose(lost_error(transport_.error_text())); return;
+            default: lose(lost_error(transport_.describe(result))); return;
         }
         last_progress_ = turn_time_;
         multiplexer_.commit_read(result.bytes);

@@ -78,6 +78,7 @@ private:
     TimePoint timer_at_ = TimePoint::max();
     bool open_ = true;
     bool in_turn_ = false;
+    bool exhausted_ = false;  // the turn ended with its share of reads, and more may be there
     bool flush_posted_ = false;
     bool waiting_writable_ = false;
 };

@@ -59,7 +59,7 @@ bool BlockingWire::run(BlockingOperation& operation, TimePoint now) {
         return true;
     }
     // A thread that is writing takes ours along.
-    if (!writing_) flush(lock);
+    if (!writing_) flush(lock, waiter);
 
     for (;;) {
         if (waiter.state() == Waiter::State::done) break;
@@ -103,9 +103,15 @@ bool BlockingWire::usable(TimePoint now) {
     return true;
 }
 
-void BlockingWire::flush(Lock& lock) {
+void BlockingWire::flush(Lock& lock, const Waiter& waiter) {
     writing_ = true;
     while (open_ && multiplexer_.has_output()) {
+        // Who has its answer does not go on writing for others: the leader does.
+        if (waiter.state() == Waiter::State::done) {
+            blocked_ = true;
+            if (led_) wake_leader();
+            break;
+        }
         const std::string_view bytes = multiplexer_.output();
         lock.unlock();
         const IoResult result = transport_.write(bytes);
@@ -117,7 +123,7 @@ void BlockingWire::flush(Lock& lock) {
             if (led_) wake_leader();
             break;
         }
-        lose(lost_error(transport_.error_text()));
+        lose(lost_error(transport_.describe(result)));
     }
     writing_ = false;
 }
@@ -125,7 +131,7 @@ void BlockingWire::flush(Lock& lock) {
 void BlockingWire::lead(Lock& lock, BlockingOperation& operation) {
     while (operation.waiter_->state() != Waiter::State::done) {
         const TimePoint stalled_at = last_progress_ + settings_.attempt_timeout;
-        read_once(lock, std::min(operation.attempt_deadline(), stalled_at));
+        read_once(lock, *operation.waiter_, std::min(operation.attempt_deadline(), stalled_at));
         if (operation.waiter_->state() == Waiter::State::done) break;
         const TimePoint now = Clock::now();
         if (now >= operation.attempt_deadline()) {
@@ -141,7 +147,7 @@ void BlockingWire::lead(Lock& lock, BlockingOperation& operation) {
     }
 }
 
-void BlockingWire::read_once(Lock& lock, TimePoint until) {
+void BlockingWire::read_once(Lock& lock, const Waiter& leader, TimePoint until) {
     const short events = static_cast<short>(POLLIN | (blocked_ ? POLLOUT : 0));
     pollfd watched[2] = {{transport_.fd(), events, 0}, {wake_fd_, POLLIN, 0}};
     lock.unlock();
@@ -170,11 +176,11 @@ void BlockingWire::read_once(Lock& lock, TimePoint until) {
             break;
         case IoStatus::want_read:
         case IoStatus::want_write: break;
-        default: lose(lost_error(transport_.error_text())); break;
+        default: lose(lost_error(transport_.describe(result))); break;
     }
     if (open_ && blocked_ && (watched[0].revents & POLLOUT) != 0) {
         blocked_ = false;
-        if (!writing_) flush(lock);
+        if (!writing_) flush(lock, leader);
     }
     wake_finished(lock);
 }

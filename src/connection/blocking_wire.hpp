@@ -70,9 +70,9 @@ private:
     using Lock = std::unique_lock<std::mutex>;
 
     bool usable(TimePoint now);
-    void flush(Lock& lock);
+    void flush(Lock& lock, const Waiter& waiter);
     void lead(Lock& lock, BlockingOperation& operation);
-    void read_once(Lock& lock, TimePoint until);
+    void read_once(Lock& lock, const Waiter& leader, TimePoint until);
     void give_up(BlockingOperation& operation);
     void pass_leadership();
     void finish(Waiter& waiter);

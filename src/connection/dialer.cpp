@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <utility>
 
 #include <poll.h>
@@ -12,8 +13,24 @@ namespace redoubt::connection {
 Dialer::Dialer(const SessionSettings& settings, const TlsContext* tls, TimePoint deadline)
     : settings_(settings), tls_(tls), deadline_(deadline), address_deadline_(deadline), session_(settings) {}
 
+// What the system refuses by an exception (no memory, no descriptor for the loop) ends the dial like any failure, so
+// that nobody waits for it for ever.
 Dialer::State Dialer::step(TimePoint now) {
     if (state_ != State::waiting) return state_;
+    try {
+        return step_once(now);
+    } catch (const std::exception& refused) {
+        return give_up(refused.what());
+    }
+}
+
+Dialer::State Dialer::give_up(std::string_view why) {
+    (void)session_.on_lost(why);
+    transport_.close();
+    return state_ = State::failed;
+}
+
+Dialer::State Dialer::step_once(TimePoint now) {
     std::optional<SessionAction> action = doing_ == Doing::nothing ? session_.start() : advance(now);
     while (action) {
         if (action->kind == SessionAction::Kind::ready) return state_ = State::ready;
@@ -85,15 +102,16 @@ std::optional<SessionAction> Dialer::advance_connect(TimePoint now) {
         connect_result_ = transport_.finish_connect();
     }
     if (connect_result_.status == IoStatus::ok) return session_.on_connected();
-    return session_.on_connect_failed(addresses_[address_].text + ": " + transport_.error_text());
+    return session_.on_connect_failed(addresses_[address_].text + ": " + transport_.describe(connect_result_));
 }
 
 std::optional<SessionAction> Dialer::advance_tls() {
-    switch (transport_.tls_handshake(*tls_, settings_.target.host).status) {
+    const IoResult result = transport_.tls_handshake(*tls_, settings_.target.host);
+    switch (result.status) {
         case IoStatus::ok: return session_.on_tls_ready();
         case IoStatus::want_read: return wait(transport_.fd(), POLLIN);
         case IoStatus::want_write: return wait(transport_.fd(), POLLOUT);
-        default: return session_.on_tls_failed(transport_.error_text());
+        default: return session_.on_tls_failed(transport_.describe(result));
     }
 }
 
@@ -119,7 +137,7 @@ std::optional<SessionAction> Dialer::advance_read() {
         case IoStatus::ok: return session_.on_bytes({buffer, result.bytes});
         case IoStatus::want_read: return wait(transport_.fd(), POLLIN);
         case IoStatus::want_write: return wait(transport_.fd(), POLLOUT);
-        default: return session_.on_lost(transport_.error_text());
+        default: return session_.on_lost(transport_.describe(result));
     }
 }
 

@@ -23,6 +23,8 @@ public:
     enum class State : std::uint8_t { waiting, ready, failed };
     /// Does all that can be done now.
     State step(TimePoint now);
+    /// The driver cannot wait: failed.
+    State give_up(std::string_view why);
 
     /// While `waiting`: the descriptor and the poll events to wait for, and until when.
     int wait_fd() const noexcept { return wait_fd_; }
@@ -38,6 +40,7 @@ public:
 private:
     enum class Doing : std::uint8_t { nothing, resolving, connecting, tls, writing, reading };
 
+    State step_once(TimePoint now);
     void begin(const SessionAction& action, TimePoint now);
     /// The session's next action once what it is doing has ended; nullopt: it has to wait.
     std::optional<SessionAction> advance(TimePoint now);

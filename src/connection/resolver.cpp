@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 #include <netdb.h>
@@ -67,15 +68,20 @@ Resolution::Resolution(const std::string& host, std::uint16_t port) : shared_(st
         return;
     }
     shared_->error_text.clear();
-    std::thread([shared = shared_, host, port] {
-        shared->look_up(host, port, AI_ADDRCONFIG);
-        // `localhost` on a machine without any other network has no configured family.
-        if (shared->addresses.empty()) {
-            shared->error_text.clear();
-            shared->look_up(host, port, 0);
-        }
-        shared->announce();
-    }).detach();
+    try {
+        std::thread([shared = shared_, host, port] {
+            shared->look_up(host, port, AI_ADDRCONFIG);
+            // `localhost` on a machine without any other network has no configured family.
+            if (shared->addresses.empty()) {
+                shared->error_text.clear();
+                shared->look_up(host, port, 0);
+            }
+            shared->announce();
+        }).detach();
+    } catch (const std::system_error& refused) {  // no more threads
+        shared_->error_text = refused.what();
+        shared_->announce();
+    }
 }
 
 Resolution::~Resolution() = default;

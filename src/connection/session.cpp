@@ -187,6 +187,7 @@ SessionAction Session::on_error_reply(std::string_view text) {
 }
 
 SessionAction Session::on_lost(std::string_view why) {
+    if (step_ == Step::idle || step_ == Step::resolving) return on_resolve_failed(why);
     if (step_ == Step::connecting) return next_address(ErrorKind::connection, why);
     if (step_ == Step::tls) return on_tls_failed(why);
     return fail(ErrorKind::connection, Stage::handshake, fmt::format("lost during the handshake: {}", why));

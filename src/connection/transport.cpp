@@ -35,6 +35,8 @@ void set_tcp_options(int fd) noexcept {
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 15'000);
 }
 
+IoResult failed_with(const char* what) noexcept { return {IoStatus::failed, 0, errno, what}; }
+
 }  // namespace
 
 Address unix_address(const std::string& path) {
@@ -53,16 +55,16 @@ Transport::~Transport() { close(); }
 Transport::Transport(Transport&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       ssl_(std::move(other.ssl_)),
-      error_text_(std::move(other.error_text_)),
-      tls_mutex_(std::move(other.tls_mutex_)) {}
+      tls_mutex_(std::move(other.tls_mutex_)),
+      tls_error_(std::move(other.tls_error_)) {}
 
 Transport& Transport::operator=(Transport&& other) noexcept {
     if (this != &other) {
         close();
         fd_ = std::exchange(other.fd_, -1);
         ssl_ = std::move(other.ssl_);
-        error_text_ = std::move(other.error_text_);
         tls_mutex_ = std::move(other.tls_mutex_);
+        tls_error_ = std::move(other.tls_error_);
     }
     return *this;
 }
@@ -72,30 +74,33 @@ void Transport::close() noexcept {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
-IoResult Transport::fail_with_errno(const char* what) {
-    error_text_ = fmt::format("{}: {}", what, std::strerror(errno));
-    return {IoStatus::failed, 0};
+std::string Transport::describe(const IoResult& result) const {
+    if (result.status == IoStatus::closed) return "the server closed the connection";
+    if (result.error_number != 0) return fmt::format("{}: {}", result.what, std::strerror(result.error_number));
+    if (tls_mutex_ == nullptr) return result.what != nullptr ? result.what : "no connection";
+    const std::lock_guard lock(*tls_mutex_);
+    return fmt::format("TLS: {}", tls_error_);
 }
 
 IoResult Transport::connect(const Address& address) {
     close();
     fd_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd_ < 0) return fail_with_errno("socket");
+    if (fd_ < 0) return failed_with("socket");
     if (address.storage.ss_family != AF_UNIX) set_tcp_options(fd_);
     if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0)
         return {IoStatus::ok, 0};
     if (errno == EINPROGRESS || errno == EINTR) return {IoStatus::want_write, 0};
     // A Unix socket whose backlog is full says EAGAIN at once, and there is nothing to wait for.
-    return fail_with_errno(address.text.c_str());
+    return failed_with("connect");
 }
 
 IoResult Transport::finish_connect() {
     int failure = 0;
     socklen_t size = sizeof failure;
-    if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &failure, &size) != 0) return fail_with_errno("getsockopt");
+    if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &failure, &size) != 0) return failed_with("getsockopt");
     if (failure == 0) return {IoStatus::ok, 0};
     errno = failure;
-    return fail_with_errno("connect");
+    return failed_with("connect");
 }
 
 IoResult Transport::tls_handshake(const TlsContext& context, const std::string& host) {
@@ -112,11 +117,11 @@ IoResult Transport::tls_result(int returned) {
     switch (SSL_get_error(ssl_.get(), returned)) {
         case SSL_ERROR_WANT_READ: return {IoStatus::want_read, 0};
         case SSL_ERROR_WANT_WRITE: return {IoStatus::want_write, 0};
-        case SSL_ERROR_ZERO_RETURN: error_text_ = "the server closed the connection"; return {IoStatus::closed, 0};
+        case SSL_ERROR_ZERO_RETURN: return {IoStatus::closed, 0};
         case SSL_ERROR_SYSCALL:
-            if (errno != 0 && ERR_peek_error() == 0) return fail_with_errno("TLS");
+            if (errno != 0 && ERR_peek_error() == 0) return failed_with("TLS");
             [[fallthrough]];
-        default: error_text_ = tls_error_text(ssl_.get()); return {IoStatus::failed, 0};
+        default: tls_error_ = tls_error_text(ssl_.get()); return {IoStatus::failed, 0, 0, "TLS"};
     }
 }
 
@@ -130,12 +135,9 @@ IoResult Transport::read(std::span<char> into) {
     }
     const ssize_t got = ::recv(fd_, into.data(), into.size(), 0);
     if (got > 0) return {IoStatus::ok, static_cast<std::size_t>(got)};
-    if (got == 0) {
-        error_text_ = "the server closed the connection";
-        return {IoStatus::closed, 0};
-    }
+    if (got == 0) return {IoStatus::closed, 0};
     if (errno == EAGAIN || errno == EINTR) return {IoStatus::want_read, 0};
-    return fail_with_errno("read");
+    return failed_with("read");
 }
 
 IoResult Transport::write(std::string_view bytes) {
@@ -149,7 +151,7 @@ IoResult Transport::write(std::string_view bytes) {
     const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) return {IoStatus::ok, static_cast<std::size_t>(sent)};
     if (errno == EAGAIN || errno == EINTR) return {IoStatus::want_write, 0};
-    return fail_with_errno("write");
+    return failed_with("write");
 }
 
 bool Transport::is_quiet() const noexcept {

@@ -25,9 +25,13 @@ Address unix_address(const std::string& path);
 
 enum class IoStatus : std::uint8_t { ok, want_read, want_write, closed, failed };
 
+/// What one call to the socket gave. A failure carries its own cause, because one thread may read while another
+/// writes; `Transport::describe` makes a text of it.
 struct IoResult {
     IoStatus status = IoStatus::failed;
     std::size_t bytes = 0;
+    int error_number = 0;        ///< errno, when the system failed
+    const char* what = nullptr;  ///< static: what was tried
 };
 
 /// Owns the descriptor. One thread may read while another writes.
@@ -53,19 +57,18 @@ public:
     bool is_tls() const noexcept { return ssl_ != nullptr; }
     /// False when an idle connection was closed by its peer, or says something that nobody asked for.
     bool is_quiet() const noexcept;
-    /// Of the last failure.
-    const std::string& error_text() const noexcept { return error_text_; }
+    /// A line about a result that is `closed` or `failed`.
+    std::string describe(const IoResult& result) const;
     void close() noexcept;
 
 private:
-    IoResult fail_with_errno(const char* what);
     IoResult tls_result(int returned);
 
     int fd_ = -1;
     TlsContext::Ssl ssl_;
-    std::string error_text_;
-    // OpenSSL forbids reading and writing one session at once.
+    // OpenSSL forbids reading and writing one session at once, and keeps its errors by thread.
     std::unique_ptr<std::mutex> tls_mutex_;
+    std::string tls_error_;  // of the last failure of the session, under its mutex
 };
 
 }  // namespace redoubt::connection

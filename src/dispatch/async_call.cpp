@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "dispatch/dispatcher.hpp"
@@ -55,11 +54,11 @@ char* AsyncCall::encode(char* out) const noexcept {
 }
 
 void AsyncCall::start() noexcept {
-    if (lane().running_in_this_thread()) {
-        start_on_lane();
-    } else {
-        asio::post(lane(), [this] { start_on_lane(); });
-    }
+    if (lane().running_in_this_thread()) return start_on_lane();
+    if (dispatcher_.post_to_lane(*this)) return;
+    Error error = Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
+    state_.describe(error, name_, dispatcher_.origin(), Clock::now());
+    finish(&error, Ending::elsewhere);
 }
 
 void AsyncCall::start_on_lane() noexcept {
@@ -93,7 +92,8 @@ void AsyncCall::on_complete() {
         return attempt_failed(error, FailureSource::operation);
     }
     pool::Pool& pool = dispatcher_.route();
-    record_attempt(pool.node(), admitted(generation_), nullptr, FailureSource::operation, false, pool.async().now());
+    const Error* const failure = reader_.node_failure() ? &*reader_.node_failure() : nullptr;
+    record_attempt(pool.node(), admitted(generation_), failure, FailureSource::operation, false, pool.async().now());
     pool.budget().on_success();
     end(nullptr);
 }
@@ -158,10 +158,10 @@ void AsyncCall::end(const Error* error) {
     phase_ = Phase::idle;
     const bool initiating = ended_ != nullptr;
     if (initiating) *ended_ = true;
-    if (error == nullptr) return finish(nullptr, !initiating);
+    if (error == nullptr) return finish(nullptr, initiating ? Ending::posted : Ending::direct);
     Error described = *error;
     state_.describe(described, name_, dispatcher_.origin(), Clock::now());
-    finish(&described, false);
+    finish(&described, Ending::posted);
 }
 
 }  // namespace redoubt::dispatch

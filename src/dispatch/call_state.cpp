@@ -1,6 +1,8 @@
 // dispatch: the state of one call; see the header.
 #include <redoubt/dispatch/call_state.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <random>
 
 #include "dispatch/call_settings.hpp"
@@ -8,7 +10,11 @@
 namespace redoubt::dispatch {
 
 CallState::CallState(const CallSettings& settings, const CallOptions& options, TimePoint now) noexcept
-    : start_(now), deadline_(now + options.deadline.value_or(settings.operation_timeout)), options_(options) {}
+    // A year stands for "no deadline": more would overflow the clock.
+    : start_(now),
+      deadline_(now + std::clamp<Duration>(options.deadline.value_or(settings.operation_timeout), Duration::zero(),
+                                           std::chrono::hours(24 * 365))),
+      options_(options) {}
 
 std::optional<Duration> CallState::after_failure(const CallSettings& settings, RetryCategory category,
                                                  const Error& error, bool partly_answered,

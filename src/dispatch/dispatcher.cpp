@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include <redoubt/dispatch/async_call.hpp>
 #include <redoubt/dispatch/call_state.hpp>
 
@@ -37,6 +39,12 @@ public:
     /// The wire's failure, else the error that the server answered with.
     std::optional<Error> outcome() const {
         return error() ? error() : const_cast<BlockingCall*>(this)->reader_.error();
+    }
+
+    /// What the node's breaker is told: the call's error, or that of one of several commands that tells of the node.
+    const Error* what_to_record(const std::optional<Error>& error) const noexcept {
+        if (error) return &*error;
+        return reader_.node_failure() ? &*reader_.node_failure() : nullptr;
     }
 
 private:
@@ -81,8 +89,12 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
 }
 
 Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
-                       std::shared_ptr<const ErrorOrigin> origin, Lane lane)
-    : router_(std::move(router)), settings_(settings), origin_(std::move(origin)), lane_(std::move(lane)) {}
+                       std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper)
+    : lane_keeper_(std::move(lane_keeper)),
+      router_(std::move(router)),
+      settings_(settings),
+      origin_(std::move(origin)),
+      lane_(std::move(lane)) {}
 
 std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                      const CallOptions& options) {
@@ -102,7 +114,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
         state.begin_attempt();
         std::optional<Error> error = attempt(pool, call, state);
         const bool ours = call.attempt_deadline() < state.deadline();
-        record_attempt(node, admission, error ? &*error : nullptr, call.failure_source(), ours, Clock::now());
+        record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, Clock::now());
         if (!error) {
             pool.budget().on_success();
             return std::nullopt;
@@ -136,6 +148,20 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
     return *failed;
 }
 
+// Under the mutex, so that what is posted comes before the end of the loop, whose work guard is given up only after
+// `refuse_foreign_starts`.
+bool Dispatcher::post_to_lane(AsyncCall& call) {
+    const std::lock_guard lock(starts_mutex_);
+    if (starts_refused_ && lane_keeper_) return false;
+    boost::asio::post(lane_, [&call] { call.start_on_lane(); });
+    return true;
+}
+
+void Dispatcher::refuse_foreign_starts() {
+    const std::lock_guard lock(starts_mutex_);
+    starts_refused_ = true;
+}
+
 void Dispatcher::close_async(const Error& error) {
     router_->for_each_pool([&](pool::Pool& pool) { pool.async().close(error); });
     for (AsyncCall* call : pausing_) call->interrupt();
@@ -156,7 +182,7 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
         if (const std::optional<Error> loss = lease.wire().take_loss()) {
             node.record_connection_failure(*loss, Clock::now());
         }
-        record_attempt(node, admission, error ? &*error : nullptr, call.failure_source(),
+        record_attempt(node, admission, call.what_to_record(error), call.failure_source(),
                        call.attempt_deadline() < state.deadline(), Clock::now());
     }
     if (error) state.describe(*error, request.name(), origin_, Clock::now());

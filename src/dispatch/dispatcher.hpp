@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <unordered_set>
 
@@ -24,7 +25,7 @@ public:
     using Lane = boost::asio::io_context::executor_type;
 
     Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
-               std::shared_ptr<const ErrorOrigin> origin, Lane lane);
+               std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper);
 
     /// Makes the call on this thread. nullopt: all replies went to the sink.
     std::optional<Error> run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
@@ -34,6 +35,10 @@ public:
                                 const CallOptions& options, bool trusted);
     result<pool::Lease> lease(std::string_view operation, const CallOptions& options);
 
+    /// Begins the call on the lane. False: the lane is the service's own and has ended or is about to, so that
+    /// nothing posted there would run.
+    bool post_to_lane(AsyncCall& call);
+    void refuse_foreign_starts();
     /// On the lane: fails the async calls, those that pause between two attempts too.
     void close_async(const Error& error);
     /// Async calls that pause, so that `close_async` finds them. On the lane.
@@ -46,6 +51,9 @@ public:
     pool::Pool& route() noexcept { return router_->route(); }
 
 private:
+    std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it
+    std::mutex starts_mutex_;
+    bool starts_refused_ = false;
     std::unique_ptr<topology::Router> router_;
     CallSettings settings_;
     std::shared_ptr<const ErrorOrigin> origin_;

@@ -45,6 +45,7 @@ bool ReplyReader::fail(Error error) {
     if (replies_ == 1) {
         error_ = std::move(error);
     } else {
+        if (!node_failure_ && connection::is_node_failure(error.prefix())) node_failure_ = error;
         sink_->fail(next_, error);
     }
     ++next_;

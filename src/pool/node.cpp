@@ -32,6 +32,8 @@ void Node::record_connection_failure(const Error& error, TimePoint now) {
     Error told = error;
     told.origin = origin_;
     telemetry_->connection_failed(told);
+    // A server that answers the handshake with a refusal (a wrong password, no such database) works.
+    if (error.kind == ErrorKind::authentication || error.kind == ErrorKind::configuration) return;
     const Admission admission = breaker_.admit_if_closed(now);
     if (admission) record_failure(admission, now);
 }

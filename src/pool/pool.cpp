@@ -255,12 +255,12 @@ boost::asio::awaitable<void> Pool::maintain() {
             outcome = co_await connection::async_dial(node_->session(), node_->tls(),
                                                       Clock::now() + node_->connection_timeout());
         }
+        if (outcome.error) node_->record_connection_failure(*outcome.error, Clock::now());
         const Lock lock(mutex_);
         if (!allowed || outcome.error || closed_) {
             ledger_.spare_failed();
             if (allowed) connection_budget_->give_back();
             serve_waiting();
-            if (outcome.error) node_->record_connection_failure(*outcome.error, Clock::now());
             co_return;
         }
         if (!ledger_.spare_opened()) {
@@ -304,8 +304,9 @@ void Pool::close(const Error& error) {
             ledger_.shared_lost();
             connection_budget_->give_back();
         }
-        for (; !resting_.empty(); resting_.pop_back()) {
-            ledger_.idle_closed();
+        while (!resting_.empty()) {
+            resting_.pop_back();
+            if (resting_.size() < ledger_.idle()) ledger_.idle_closed();
             connection_budget_->give_back();
         }
         for (connection::BlockingWire* wire : leased_) wire->close(error);

@@ -14,8 +14,8 @@ ReadOutcome read_ttl_in_seconds(ReplyCursor& cursor, const KeyPrefix& prefix, Ke
     return ReadOutcome::ok();
 }
 
-Command<bool> build_expiry(const CommandSpec& spec, std::string_view of_key, std::int64_t number_of,
-                           const ExpireOptions& options) {
+Building<bool> build_expiry(const CommandSpec& spec, std::string_view of_key, std::int64_t number_of,
+                            const ExpireOptions& options) {
     auto command = build<bool>(spec, key(of_key), number(number_of));
     if (options.nx) command.add(text("NX"));
     if (options.xx) command.add(text("XX"));
@@ -29,8 +29,8 @@ Command<bool> build_expiry(const CommandSpec& spec, std::string_view of_key, std
     return command;
 }
 
-Command<bool> build_time_to_live(const CommandSpec& spec, std::string_view of_key, std::int64_t time_to_live,
-                                 const ExpireOptions& options) {
+Building<bool> build_time_to_live(const CommandSpec& spec, std::string_view of_key, std::int64_t time_to_live,
+                                  const ExpireOptions& options) {
     auto command = build_expiry(spec, of_key, time_to_live, options);
     if (time_to_live <= 0) command.set_invalid("a time to live must be positive; to delete a key, use del()");
     return command;
@@ -65,7 +65,7 @@ Command<bool> pexpireat(std::string_view of_key, std::chrono::sys_time<std::chro
     return build_expiry(spec_of("PEXPIREAT"), of_key, when.time_since_epoch().count(), options);
 }
 Command<KeyTtl> ttl(std::string_view of_key) {
-    Command<KeyTtl> command{spec_of("TTL"), read_ttl_in_seconds};
+    Building<KeyTtl> command{spec_of("TTL"), read_ttl_in_seconds};
     command.add(key(of_key));
     return command;
 }

@@ -8,21 +8,22 @@ using Text = std::optional<std::string>;
 
 Argument end_of(ListEnd end) { return text(end == ListEnd::left ? "LEFT" : "RIGHT"); }
 
-Command<std::int64_t> build_push(const CommandSpec& spec, std::string_view of_key, TextList elements) {
+Building<std::int64_t> build_push(const CommandSpec& spec, std::string_view of_key, TextList elements) {
     return build_of_texts<std::int64_t>(spec, of_key, elements);
 }
-Command<std::int64_t> build_push(const CommandSpec& spec, std::string_view of_key, std::string_view element) {
+Building<std::int64_t> build_push(const CommandSpec& spec, std::string_view of_key, std::string_view element) {
     return build<std::int64_t>(spec, key(of_key), text(element));
 }
 
-Command<std::vector<std::string>> build_pop(const CommandSpec& spec, std::string_view of_key, std::uint32_t count) {
-    Command<std::vector<std::string>> command{spec, read_list_or_nil};
+Building<std::vector<std::string>> build_pop(const CommandSpec& spec, std::string_view of_key, std::uint32_t count) {
+    Building<std::vector<std::string>> command{spec, read_list_or_nil};
     command.add(key(of_key));
     command.add(number(count));
     return command;
 }
 
-void add_lpos(CommandView& command, const LposOptions& options) {
+template <class Reply>
+void add_lpos(Building<Reply>& command, const LposOptions& options) {
     if (options.rank == 0) command.set_invalid("a rank of 0 has no meaning: 1 is the first match, -1 the last");
     if (options.rank != 1) {
         command.add(text("RANK"));

@@ -6,7 +6,7 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-Command<std::int64_t> build_store(const CommandSpec& spec, std::string_view destination, TextList keys) {
+Building<std::int64_t> build_store(const CommandSpec& spec, std::string_view destination, TextList keys) {
     auto command = build<std::int64_t>(spec, key(destination), Argument::keys(keys));
     if (keys.empty()) command.set_invalid("it needs at least one source");
     refine_store(command, destination, keys);

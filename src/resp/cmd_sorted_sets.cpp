@@ -7,12 +7,14 @@ namespace {
 using Texts = std::vector<std::string>;
 using Members = std::vector<ScoredMember>;
 
-void add_bound(CommandView& command, ScoreBound bound) {
+template <class Reply>
+void add_bound(Building<Reply>& command, ScoreBound bound) {
     command.add(bound.exclusive ? Argument::open_real(bound.score) : Argument::real(bound.score));
     if (std::isnan(bound.score)) command.set_invalid("a bound must not be NaN");
 }
 
-void add_bound(CommandView& command, LexBound bound) {
+template <class Reply>
+void add_bound(Building<Reply>& command, LexBound bound) {
     switch (bound.kind) {
         case LexBound::Kind::closed: command.add(Argument::closed_text(bound.member)); break;
         case LexBound::Kind::open: command.add(Argument::open_text(bound.member)); break;
@@ -22,7 +24,8 @@ void add_bound(CommandView& command, LexBound bound) {
 }
 
 /// NX XX GT LT CH of ZADD.
-void add_zadd_options(CommandView& command, const ZaddOptions& options) {
+template <class Reply>
+void add_zadd_options(Building<Reply>& command, const ZaddOptions& options) {
     if (options.nx) command.add(text("NX"));
     if (options.xx) command.add(text("XX"));
     if (options.gt) command.add(text("GT"));
@@ -34,8 +37,8 @@ void add_zadd_options(CommandView& command, const ZaddOptions& options) {
 }
 
 /// ZRANGE's tail: the bounds, BYSCORE or BYLEX, REV, LIMIT. The server wants the upper bound first with REV.
-template <class Bound>
-void add_range(CommandView& command, std::string_view by, Bound min, Bound max, const ZrangeOptions& options) {
+template <class Reply, class Bound>
+void add_range(Building<Reply>& command, std::string_view by, Bound min, Bound max, const ZrangeOptions& options) {
     add_bound(command, options.rev ? max : min);
     add_bound(command, options.rev ? min : max);
     command.add(text(by));
@@ -48,21 +51,22 @@ void add_range(CommandView& command, std::string_view by, Bound min, Bound max, 
 }
 
 template <class Reply>
-Command<Reply> build_by_place(std::string_view of_key, std::int64_t start, std::int64_t stop, bool rev) {
+Building<Reply> build_by_place(std::string_view of_key, std::int64_t start, std::int64_t stop, bool rev) {
     auto command = build<Reply>(spec_of("ZRANGE"), key(of_key), number(start), number(stop));
     if (rev) command.add(text("REV"));
     return command;
 }
 
 template <class Reply>
-Command<Reply> build_by_score(std::string_view of_key, ScoreBound min, ScoreBound max, const ZrangeOptions& options) {
+Building<Reply> build_by_score(std::string_view of_key, ScoreBound min, ScoreBound max, const ZrangeOptions& options) {
     auto command = build<Reply>(spec_of("ZRANGE"), key(of_key));
     add_range(command, "BYSCORE", min, max, options);
     return command;
 }
 
 /// [WEIGHTS w..] [AGGREGATE MIN|MAX]
-void add_join(CommandView& command, TextList keys, const ZjoinOptions& options) {
+template <class Reply>
+void add_join(Building<Reply>& command, TextList keys, const ZjoinOptions& options) {
     if (!options.weights.empty()) {
         if (options.weights.size() != keys.size()) command.set_invalid("weights need one for each key");
         for (const double weight : options.weights) {
@@ -78,7 +82,7 @@ void add_join(CommandView& command, TextList keys, const ZjoinOptions& options) 
 }
 
 template <class Reply>
-Command<Reply> build_join(const CommandSpec& spec, TextList keys, const ZjoinOptions& options) {
+Building<Reply> build_join(const CommandSpec& spec, TextList keys, const ZjoinOptions& options) {
     auto command = build<Reply>(spec);
     add_counted_keys(command, keys);
     add_join(command, keys, options);
@@ -86,13 +90,13 @@ Command<Reply> build_join(const CommandSpec& spec, TextList keys, const ZjoinOpt
 }
 
 template <class Reply>
-Command<Reply> with_scores(Command<Reply> command) {
+Building<Reply> with_scores(Building<Reply> command) {
     command.add(text("WITHSCORES"));
     return command;
 }
 
-Command<std::int64_t> build_join_store(const CommandSpec& spec, std::string_view destination, TextList keys,
-                                       const ZjoinOptions& options) {
+Building<std::int64_t> build_join_store(const CommandSpec& spec, std::string_view destination, TextList keys,
+                                        const ZjoinOptions& options) {
     auto command = build<std::int64_t>(spec, key(destination));
     add_counted_keys(command, keys);
     add_join(command, keys, options);

@@ -7,8 +7,8 @@ namespace {
 using Text = std::optional<std::string>;
 
 /// EX, PX, EXAT or PXAT of SET and GETEX; says how many were given.
-template <class Options>
-int add_expiry(CommandView& command, const Options& options) {
+template <class Reply, class Options>
+int add_expiry(Building<Reply>& command, const Options& options) {
     int given = 0;
     const auto add = [&](std::string_view word, std::int64_t count, std::string_view complaint) {
         ++given;
@@ -26,7 +26,7 @@ int add_expiry(CommandView& command, const Options& options) {
 }
 
 template <class Reply>
-Command<Reply> build_set(std::string_view of_key, std::string_view value, const SetOptions& options) {
+Building<Reply> build_set(std::string_view of_key, std::string_view value, const SetOptions& options) {
     auto command = build<Reply>(spec_of("SET"), key(of_key), text(value));
     if (options.nx) command.add(text("NX"));
     if (options.xx) command.add(text("XX"));
@@ -42,7 +42,7 @@ Command<Reply> build_set(std::string_view of_key, std::string_view value, const 
 }
 
 template <class Reply>
-Command<Reply> build_of_pairs(const CommandSpec& spec, PairList values) {
+Building<Reply> build_of_pairs(const CommandSpec& spec, PairList values) {
     auto command = build<Reply>(spec, Argument::key_pairs(values));
     if (values.empty()) command.set_invalid("it needs at least one key with its value");
     return command;

@@ -6,10 +6,12 @@
 
 #include <redoubt/resp/cmd.hpp>
 
+#include "resp/building.hpp"
 #include "resp/command_rows.hpp"
 
 namespace redoubt::cmd {
 
+using resp::Building;
 using resp::spec_of;
 
 inline Argument key(std::string_view value) { return Argument::key(value); }
@@ -22,16 +24,16 @@ inline ScoreList list_of(ScoreBraces braces) { return {braces.begin(), braces.si
 
 /// A command with these arguments, read by the reader of its reply type.
 template <class Reply, class... Arguments>
-Command<Reply> build(const CommandSpec& spec, Arguments... arguments) {
+Building<Reply> build(const CommandSpec& spec, Arguments... arguments) {
     typename Command<Reply>::Reader reader = &read_reply;
-    Command<Reply> command{spec, reader};
+    Building<Reply> command{spec, reader};
     (command.add(arguments), ...);
     return command;
 }
 
 /// DEL a b c: without a single key the server could only answer with an error.
 template <class Reply>
-Command<Reply> build_of_keys(const CommandSpec& spec, TextList keys) {
+Building<Reply> build_of_keys(const CommandSpec& spec, TextList keys) {
     auto command = build<Reply>(spec, Argument::keys(keys));
     if (keys.empty()) command.set_invalid("it needs at least one key");
     return command;
@@ -39,7 +41,7 @@ Command<Reply> build_of_keys(const CommandSpec& spec, TextList keys) {
 
 /// SADD key a b c.
 template <class Reply>
-Command<Reply> build_of_texts(const CommandSpec& spec, std::string_view of_key, TextList texts) {
+Building<Reply> build_of_texts(const CommandSpec& spec, std::string_view of_key, TextList texts) {
     auto command = build<Reply>(spec, key(of_key), Argument::texts(texts));
     if (texts.empty()) command.set_invalid("it needs at least one element");
     return command;
@@ -47,37 +49,42 @@ Command<Reply> build_of_texts(const CommandSpec& spec, std::string_view of_key, 
 
 /// ZUNION 2 a b: the count, then the keys.
 template <class Reply>
-void add_counted_keys(Command<Reply>& command, TextList keys) {
+void add_counted_keys(Building<Reply>& command, TextList keys) {
     command.add(number(static_cast<std::int64_t>(keys.size())));
     command.add(Argument::keys(keys));
     if (keys.empty()) command.set_invalid("it needs at least one key");
 }
 
-inline void add_real(CommandView& command, double value) {
+template <class Reply>
+void add_real(Building<Reply>& command, double value) {
     command.add(Argument::real(value));
     if (std::isnan(value)) command.set_invalid("a number must not be NaN");
 }
 
 /// Twice is once only where the destination is not itself a source.
-inline void refine_store(CommandView& command, std::string_view destination, TextList sources) {
+template <class Reply>
+void refine_store(Building<Reply>& command, std::string_view destination, TextList sources) {
     const bool reads_itself = std::find(sources.begin(), sources.end(), destination) != sources.end();
     command.set_retry(reads_itself ? RetryCategory::accumulating : RetryCategory::idempotent);
 }
 
-inline void add_positive(CommandView& command, std::int64_t time_to_live) {
+template <class Reply>
+void add_positive(Building<Reply>& command, std::int64_t time_to_live) {
     command.add(number(time_to_live));
     if (time_to_live <= 0) command.set_invalid("a time to live must be positive");
 }
 
 /// [COUNT n] of the SCAN family. More than this in one step holds up every other client of the server.
-inline void add_scan_count(CommandView& command, std::optional<std::uint32_t> count) {
+template <class Reply>
+void add_scan_count(Building<Reply>& command, std::optional<std::uint32_t> count) {
     if (!count) return;
     if (*count < 1 || *count > 10000) command.set_invalid("count must be from 1 to 10000");
     command.add(text("COUNT"));
     command.add(number(*count));
 }
 
-inline void add_member_scan(CommandView& command, const MemberScanOptions& options) {
+template <class Reply>
+void add_member_scan(Building<Reply>& command, const MemberScanOptions& options) {
     if (!options.match.empty()) {
         command.add(text("MATCH"));
         command.add(text(options.match));

@@ -47,9 +47,7 @@ struct RedisConnectionFactory::Impl {
           target(config.resolve()),
           lanes(std::move(given_lanes)),
           budget(std::make_shared<pool::ConnectionBudget>(config.max_total_connections)),
-          topology(topology::make_standalone(config, target, lanes.front(), budget, std::move(telemetry))) {
-        budget->when_exhausted([this] { return close_one_idle(); });
-    }
+          topology(topology::make_standalone(config, target, lanes.front().executor, budget, std::move(telemetry))) {}
 
     std::shared_ptr<isolation::Project> project(std::string_view id, bool prefixed) {
         const std::lock_guard lock(mutex);
@@ -62,8 +60,8 @@ struct RedisConnectionFactory::Impl {
             config.operation_timeout,
             config.attempt_timeout,
             {config.max_retries, config.retry_delay, config.retry_delay_max, config.retry_idempotent_writes}};
-        auto dispatcher =
-            std::make_unique<dispatch::Dispatcher>(topology->open_project(lane), settings, std::move(origin), lane);
+        auto dispatcher = std::make_unique<dispatch::Dispatcher>(topology->open_project(lane.executor), settings,
+                                                                 std::move(origin), lane.executor, lane.keeper);
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
         projects.emplace(std::string(id), made);
@@ -119,7 +117,12 @@ struct RedisConnectionFactory::Impl {
 
 RedisConnectionFactory::RedisConnectionFactory(RedisServiceConfig config, std::vector<Lane> lanes,
                                                std::shared_ptr<Telemetry> telemetry)
-    : impl_(std::make_shared<Impl>(std::move(config), std::move(lanes), std::move(telemetry))) {}
+    : impl_(std::make_shared<Impl>(std::move(config), std::move(lanes), std::move(telemetry))) {
+    impl_->budget->when_exhausted([weak = std::weak_ptr<Impl>(impl_)] {
+        const auto impl = weak.lock();
+        return impl != nullptr && impl->close_one_idle();
+    });
+}
 
 RedisConnectionFactory::~RedisConnectionFactory() { close(); }
 
@@ -199,6 +202,7 @@ void RedisConnectionFactory::close() {
     const Error reason = Impl::closed_error();
     for (const auto& project : impl_->all_projects()) {
         dispatch::Dispatcher& dispatcher = project->dispatcher();
+        dispatcher.refuse_foreign_starts();
         dispatcher.router().for_each_pool([&](pool::Pool& pool) { pool.close(reason); });
         // The project is kept until its async side is closed on its own loop.
         boost::asio::post(dispatcher.lane(), [project, reason] { project->dispatcher().close_async(reason); });

@@ -16,6 +16,8 @@
 #include <redoubt/dispatch/call_state.hpp>
 #include <redoubt/resp/read_reply.hpp>
 
+#include "resp/building.hpp"
+#include "resp/command_rows.hpp"
 #include "service/log_telemetry.hpp"
 
 namespace redoubt::service {
@@ -37,10 +39,7 @@ private:
     TimePoint until_ = Clock::now() + health_deadline;
 };
 
-Command<std::string> info_command() {
-    static const CommandSpec& spec = *find_command("INFO");
-    return {spec, static_cast<Command<std::string>::Reader>(&read_reply)};
-}
+Command<std::string> info_command() { return resp::Building<std::string>(resp::spec_of("INFO"), &read_reply); }
 
 double milliseconds_since(TimePoint start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -131,8 +130,8 @@ boost::json::object judge(const HealthSample& sample, const RedisConnectionFacto
     return judge_health(sample, std::move(metrics), factory.config(), factory.target(), projects);
 }
 
-Monitor::Monitor(const asio::io_context::executor_type& lane, std::shared_ptr<RedisConnectionFactory> factory)
-    : lane_(lane), factory_(std::move(factory)), timer_(lane) {}
+Monitor::Monitor(const RedisConnectionFactory::Lane& lane, std::shared_ptr<RedisConnectionFactory> factory)
+    : lane_keeper_(lane.keeper), lane_(lane.executor), factory_(std::move(factory)), timer_(lane_) {}
 
 void Monitor::start() { asio::co_spawn(lane_, run(shared_from_this()), asio::detached); }
 

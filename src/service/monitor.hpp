@@ -29,7 +29,7 @@ boost::json::object judge(const HealthSample& sample, const RedisConnectionFacto
 /// from any thread.
 class Monitor : public std::enable_shared_from_this<Monitor> {
 public:
-    Monitor(const boost::asio::io_context::executor_type& lane, std::shared_ptr<RedisConnectionFactory> factory);
+    Monitor(const RedisConnectionFactory::Lane& lane, std::shared_ptr<RedisConnectionFactory> factory);
     /// From any thread.
     void start();
     void stop();
@@ -39,6 +39,7 @@ private:
     boost::asio::awaitable<void> run(std::shared_ptr<Monitor> self);
     void keep(boost::json::object health);
 
+    std::shared_ptr<void> lane_keeper_;
     boost::asio::io_context::executor_type lane_;
     std::shared_ptr<RedisConnectionFactory> factory_;
     boost::asio::steady_timer timer_;

@@ -45,8 +45,11 @@ public:
         }
         if (state_->ended.get_future().wait_for(drain_time) != std::future_status::ready) state_->loop.stop();
         thread_.join();
+        // A handler held the loop up: what fails the calls behind it runs now, so that every caller has its answer.
+        state_->loop.restart();
+        state_->loop.poll();
     }
-    asio::io_context::executor_type executor() { return state_->loop.get_executor(); }
+    RedisConnectionFactory::Lane lane() { return {state_->loop.get_executor(), state_}; }
 
 private:
     struct State {
@@ -86,18 +89,18 @@ struct RedisService::Impl {
 
     std::unique_ptr<Running> make_running() {
         auto made = std::make_unique<Running>();
-        std::vector<asio::io_context::executor_type> lanes;
+        std::vector<RedisConnectionFactory::Lane> lanes;
         if (loop != nullptr) {
-            lanes.push_back(loop->get_executor());
+            lanes.push_back({loop->get_executor(), nullptr});
         } else {
             RedisServiceConfig resolved = config;
             (void)resolved.resolve();
             for (std::size_t i = 0; i != resolved.io_threads; ++i) {
                 made->own_lanes.push_back(std::make_unique<OwnLane>());
-                lanes.push_back(made->own_lanes.back()->executor());
+                lanes.push_back(made->own_lanes.back()->lane());
             }
         }
-        const asio::io_context::executor_type first = lanes.front();
+        const RedisConnectionFactory::Lane first = lanes.front();
         made->factory =
             std::make_shared<RedisConnectionFactory>(config, std::move(lanes), service::make_log_telemetry(telemetry));
         made->monitor = std::make_shared<service::Monitor>(first, made->factory);
@@ -174,8 +177,12 @@ boost::json::object RedisService::last_health() const {
 }
 
 boost::json::object RedisService::get_metrics() const {
-    if (!impl_->is_running()) return {{"initialized", false}};
-    const auto factory = impl_->factory();
+    std::shared_ptr<RedisConnectionFactory> factory;
+    {
+        const std::lock_guard lock(impl_->mutex);
+        if (!impl_->running) return {{"initialized", false}};
+        factory = impl_->running->factory;
+    }
     return {
         {"initialized", true}, {"endpoint", factory->target().endpoint()}, {"connection_factory", factory->metrics()}};
 }
@@ -184,7 +191,7 @@ CircuitState RedisService::circuit_state() const { return impl_->factory()->circ
 
 void RedisService::set_telemetry(std::shared_ptr<Telemetry> telemetry) { impl_->telemetry = std::move(telemetry); }
 
-RedisConnectionFactory& RedisService::factory() { return *impl_->factory(); }
+std::shared_ptr<RedisConnectionFactory> RedisService::factory() { return impl_->factory(); }
 
 RedisService& redis_service() {
     static std::mutex mutex;

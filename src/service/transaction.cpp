@@ -1,40 +1,44 @@
 // service: what transactions of every type share.
 #include <redoubt/service/transaction.hpp>
 
-#include <redoubt/resp/command_table.hpp>
 #include <redoubt/resp/read_reply.hpp>
+
+#include "resp/building.hpp"
+#include "resp/command_rows.hpp"
 
 namespace redoubt::service {
 
-CommandView multi_command() noexcept {
-    static const CommandSpec& spec = *find_command("MULTI");
-    return CommandView(spec);
+namespace {
+
+constexpr Reader<Ok> read_ok = &read_reply;
+
+void add_word(Gathered& gathered, const Handle& handle, const CommandSpec& spec) {
+    gathered.add(handle, resp::Building<Ok>(spec, read_ok));
 }
 
-CommandView exec_command() noexcept {
-    static const CommandSpec& spec = *find_command("EXEC");
-    return CommandView(spec);
-}
+}  // namespace
+
+void add_multi(Gathered& gathered, const Handle& handle) { add_word(gathered, handle, resp::spec_of("MULTI")); }
+void add_exec(Gathered& gathered, const Handle& handle) { add_word(gathered, handle, resp::spec_of("EXEC")); }
 
 result<std::shared_ptr<isolation::LeasedCalls>> watch(const Handle& handle, std::span<const std::string_view> keys) {
-    static const CommandSpec& spec = *find_command("WATCH");
-    CommandView command(spec);
+    resp::Building<Ok> command(resp::spec_of("WATCH"), read_ok);
     command.add(Argument::keys(keys));
     if (keys.empty()) command.set_invalid("WATCH needs a key");
 
-    auto lease = handle.project->lease(spec.name, handle.options);
+    auto lease = handle.project->lease(command.name(), handle.options);
     if (!lease) return lease.error();
-    SingleReply<Ok> reply(static_cast<Reader<Ok>>(&read_reply));
+    SingleReply<Ok> reply(read_ok);
     SinkOf<SingleReply<Ok>> sink(reply);
     if (auto error = (*lease)->run(command, sink, handle.options)) return *error;
     return std::shared_ptr<isolation::LeasedCalls>(std::move(*lease));
 }
 
 std::optional<Error> execute_watched(isolation::LeasedCalls& lease, const Handle& handle,
-                                     const EncodedCommands& commands, ReplySink& sink) {
+                                     const EncodedCommands& commands, ReplySink& sink, const bool& ended) {
     std::optional<Error> error = lease.run(commands, "MULTI", sink, handle.options);
-    // Every answer to EXEC, an error too, has ended MULTI and WATCH; without an answer the connection is closed.
-    lease.set_clean(!error);
+    // EXEC that was answered as EXEC has ended MULTI and WATCH; anything else closes the connection.
+    lease.set_clean(!error && ended);
     return error;
 }
 

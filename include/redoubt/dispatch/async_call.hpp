@@ -25,6 +25,8 @@ public:
 
     /// Begins the call, from any thread; it never finishes inside this function.
     void start() noexcept;
+    /// The part of `start` that runs on the lane.
+    void start_on_lane() noexcept;
     /// The caller cancels, on the lane. An unwritten command leaves the queue; a written one is given up only
     /// when `also_written`, leaving a tombstone that swallows its reply.
     void cancel(bool also_written);
@@ -44,16 +46,20 @@ protected:
               std::optional<Error>&& refused, const CallOptions& options, std::string_view name);
     ~AsyncCall() override;
 
-    /// The end: with the error, or with what `read` was given. Destroys this. `at_once`: the handler may be called
-    /// before this returns, if it belongs to the lane; it may throw, and the exception passes. Else it is posted.
-    virtual void finish(const Error* error, bool at_once) = 0;
+    /// How the handler is called.
+    enum class Ending : std::uint8_t {
+        direct,     ///< before `finish` returns, if it belongs to the lane; what it throws passes
+        posted,     ///< to its executor
+        elsewhere,  ///< the same, but the lane has ended: if it belongs there, on the system's executor
+    };
+    /// The end: with the error, or with what `read` was given. Destroys this.
+    virtual void finish(const Error* error, Ending ending) = 0;
 
     const Lane& lane() const noexcept;
 
 private:
     enum class Phase : std::uint8_t { idle, submitted, pausing };
 
-    void start_on_lane() noexcept;
     void attempt();
     void attempt_failed(const Error& error, FailureSource source);
     void pause(Duration length);

@@ -51,7 +51,10 @@ public:
     void restart() noexcept {
         next_ = 0;
         error_.reset();
+        node_failure_.reset();
     }
+    /// Of several: a reply that tells of a node in trouble (LOADING, say), which the node's breaker is to know of.
+    const std::optional<Error>& node_failure() const noexcept { return node_failure_; }
     /// How many replies have come.
     std::uint32_t taken() const noexcept { return next_; }
     std::optional<Error>& error() noexcept { return error_; }
@@ -65,6 +68,7 @@ private:
     std::uint32_t next_ = 0;
     bool trusted_;
     std::optional<Error> error_;
+    std::optional<Error> node_failure_;
 };
 
 }  // namespace redoubt

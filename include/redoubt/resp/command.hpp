@@ -100,28 +100,21 @@ private:
 };
 static_assert(sizeof(Argument) == 16);
 
-/// Everything of a command but the type of its reply.
+namespace resp {
+template <class Reply>
+class Building;
+}
+template <class Reply>
+class Command;
+
+/// Everything of a command but the type of its reply. Only the builders make and fill one, so that a key can never
+/// be given as a plain text: whoever has a command cannot add to it.
 class CommandView {
 public:
     static constexpr std::size_t max_arguments = 12;
 
-    explicit CommandView(const CommandSpec& spec) noexcept : spec_(&spec), retry_(spec.retry) {}
-
-    void add(Argument argument) noexcept {
-        if (count_ == max_arguments) return set_invalid("too many arguments for a command value");
-        arguments_[count_++] = argument;
-    }
-    /// A builder narrows or widens the table's category by its arguments.
-    void set_retry(RetryCategory category) noexcept { retry_ = category; }
-
-    /// What is wrong with the arguments, as a static text: the command must not be sent. Whoever takes a
-    /// command turns it into an `Error` of kind `configuration`, certainty `not_sent`. The first text stays.
-    void set_invalid(std::string_view static_text) noexcept {
-        if (invalid_ != nullptr) return;
-        invalid_ = static_text.data();
-        invalid_size_ = static_cast<std::uint16_t>(static_text.size());
-    }
-    /// Empty when the command may be sent.
+    /// What is wrong with the arguments: the command must not be sent. Whoever takes a command turns it into an
+    /// `Error` of kind `configuration`, certainty `not_sent`. Empty when the command may be sent.
     std::string_view invalid() const noexcept { return {invalid_, invalid_size_}; }
 
     const CommandSpec& spec() const noexcept { return *spec_; }
@@ -130,6 +123,13 @@ public:
     std::span<const Argument> arguments() const noexcept { return {arguments_, count_}; }
 
 private:
+    template <class>
+    friend class Command;
+    template <class>
+    friend class resp::Building;
+
+    explicit CommandView(const CommandSpec& spec) noexcept : spec_(&spec), retry_(spec.retry) {}
+
     const CommandSpec* spec_;
     std::uint8_t count_ = 0;
     RetryCategory retry_;
@@ -160,10 +160,12 @@ public:
     /// Reads one reply that is not an error; strips the prefix from keys in it.
     using Reader = ReadOutcome (*)(ReplyCursor&, const KeyPrefix&, Reply&);
 
-    Command(const CommandSpec& spec, Reader read) noexcept : CommandView(spec), reader_(read) {}
     Reader reader() const noexcept { return reader_; }
 
 private:
+    template <class>
+    friend class resp::Building;
+    Command(const CommandSpec& spec, Reader read) noexcept : CommandView(spec), reader_(read) {}
     Reader reader_;
 };
 

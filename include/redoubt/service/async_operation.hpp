@@ -17,6 +17,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/recycling_allocator.hpp>
+#include <boost/asio/system_executor.hpp>
 
 #include <redoubt/base/exceptions.hpp>
 #include <redoubt/base/result.hpp>
@@ -117,7 +118,7 @@ private:
     }
     void fail(std::uint32_t index, const Error& error) override { replies_.fail(index, error); }
 
-    void finish(const Error* error, bool at_once) override {
+    void finish(const Error* error, AsyncCall::Ending how) override {
         auto slot = boost::asio::get_associated_cancellation_slot(handler_);
         if (same_lane_ && slot.is_connected()) slot.clear();
 
@@ -125,7 +126,8 @@ private:
         Handler handler(std::move(handler_));
         Executor executor(std::move(executor_));
         boost::asio::any_io_executor work(std::move(work_));
-        const bool direct = same_lane_ && at_once;
+        const bool direct = same_lane_ && how == AsyncCall::Ending::direct;
+        const bool homeless = same_lane_ && how == AsyncCall::Ending::elsewhere;
         result<Value> outcome =
             error != nullptr ? result<Value>(boost::system::in_place_error, *error) : replies_.take();
         const std::shared_ptr<isolation::Project> project(std::move(project_));
@@ -138,10 +140,14 @@ private:
             Completion::call(handler, std::move(outcome));
             return;
         }
-        boost::asio::post(
-            executor, [handler = std::move(handler), outcome = std::move(outcome), work = std::move(work)]() mutable {
-                Completion::call(handler, std::move(outcome));
-            });
+        auto call = [handler = std::move(handler), outcome = std::move(outcome), work = std::move(work)]() mutable {
+            Completion::call(handler, std::move(outcome));
+        };
+        if (homeless) {
+            boost::asio::post(boost::asio::system_executor(), std::move(call));
+        } else {
+            boost::asio::post(executor, std::move(call));
+        }
     }
 
     std::shared_ptr<isolation::Project> project_;

@@ -20,7 +20,11 @@ namespace redoubt {
 /// Thread-safe.
 class RedisConnectionFactory {
 public:
-    using Lane = boost::asio::io_context::executor_type;
+    /// A loop, and what keeps it alive where the service runs it itself (null for the application's).
+    struct Lane {
+        boost::asio::io_context::executor_type executor;
+        std::shared_ptr<void> keeper;
+    };
 
     /// `lanes`: the loops on which async wires live, each run by one thread; the first also runs the probes of nodes
     /// whose breaker is open.

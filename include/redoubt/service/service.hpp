@@ -65,7 +65,8 @@ public:
     boost::json::object last_health() const;
     /// Told of breaker transitions and lost connections, besides the log. Before `initialize`.
     void set_telemetry(std::shared_ptr<Telemetry> telemetry);
-    RedisConnectionFactory& factory();
+    /// @throws RedisConnectionException when not initialized
+    std::shared_ptr<RedisConnectionFactory> factory();
 
 private:
     struct Impl;

@@ -26,12 +26,19 @@ public:
     explicit ExecReplies(std::tuple<Reader<Replies>...> readers) noexcept : readers_(readers) {}
 
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
-        if (index != exec_index) return ReadOutcome::ok();  // OK, QUEUED
         const ReplyNode head = cursor.next();
-        if (head.is_null()) return ReadOutcome::ok();
+        if (index != exec_index) {
+            if (head.text != (index == 0 ? "OK" : "QUEUED")) began_ = false;
+            return ReadOutcome::ok();
+        }
+        if (head.is_null()) {
+            ended_ = began_;
+            return ReadOutcome::ok();
+        }
         if (head.type != RespType::array || head.integer != static_cast<std::int64_t>(sizeof...(Replies))) {
             return ReadOutcome::mismatch("an array with a reply for each queued command", head);
         }
+        ended_ = began_;
         ReadOutcome outcome = ReadOutcome::ok();
         slots_.emplace();
         [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -41,6 +48,8 @@ public:
         return outcome;
     }
     void fail(std::uint32_t index, const Error& error) {
+        if (index == 0) began_ = false;
+        if (index == exec_index && error.prefix() == "EXECABORT") ended_ = began_;
         // EXECABORT only says that something was refused before; what that was is more use.
         if (index == exec_index && refused_) {
             const Error first = std::move(*refused_);
@@ -51,9 +60,24 @@ public:
         }
     }
     result<value_type> take() {
+        // A server or proxy that refused MULTI has executed the commands one by one.
+        if (refused_ && !began_) {
+            Error error = Error::of(ErrorKind::server, Certainty::unknown, Stage::reply,
+                                    "the server did not begin the transaction; its commands may have been executed "
+                                    "one by one");
+            error.cause = std::make_shared<const Error>(*refused_);
+            return result<value_type>(boost::system::in_place_error, error);
+        }
         if (refused_) return result<value_type>(boost::system::in_place_error, *refused_);
+        if (!began_) {
+            return result<value_type>(boost::system::in_place_error,
+                                      Error::of(ErrorKind::server, Certainty::unknown, Stage::reply,
+                                                "a command of the transaction was not queued"));
+        }
         return result<value_type>(boost::system::in_place_value, std::move(slots_));
     }
+    /// EXEC was answered as such, so nothing is queued or watched any more.
+    const bool& ended() const noexcept { return ended_; }
 
 private:
     static constexpr std::uint32_t exec_index = sizeof...(Replies) + 1;
@@ -76,6 +100,8 @@ private:
     std::tuple<Reader<Replies>...> readers_;
     value_type slots_;
     std::optional<Error> refused_;
+    bool began_ = true;  // MULTI was answered with OK, and every command with QUEUED
+    bool ended_ = false;
 };
 
 /// The same for callers who want all or an exception.
@@ -100,14 +126,13 @@ public:
     }
 };
 
-/// MULTI, EXEC, WATCH: sent by transactions alone.
-CommandView multi_command() noexcept;
-CommandView exec_command() noexcept;
+void add_multi(Gathered& gathered, const Handle& handle);
+void add_exec(Gathered& gathered, const Handle& handle);
 /// Sends WATCH for the keys on a connection of its own, which it returns.
 result<std::shared_ptr<isolation::LeasedCalls>> watch(const Handle& handle, std::span<const std::string_view> keys);
-/// Runs MULTI .. EXEC there; afterwards nothing is watched, and the connection may rest.
+/// Runs MULTI .. EXEC there; the connection may rest when `ended` says afterwards that nothing is watched any more.
 std::optional<Error> execute_watched(isolation::LeasedCalls& lease, const Handle& handle,
-                                     const EncodedCommands& commands, ReplySink& sink);
+                                     const EncodedCommands& commands, ReplySink& sink, const bool& ended);
 
 }  // namespace service
 
@@ -118,7 +143,7 @@ template <class Mode, class... Replies>
 class Transaction : public ChainCommands<Transaction<Mode, Replies...>> {
 public:
     explicit Transaction(service::Handle handle) : handle_(std::move(handle)) {
-        gathered_.add(handle_, service::multi_command());
+        service::add_multi(gathered_, handle_);
     }
     Transaction(service::Handle&& handle, service::Gathered&& gathered, std::shared_ptr<isolation::LeasedCalls>&& lease,
                 std::tuple<service::Reader<Replies>...> readers)
@@ -155,7 +180,7 @@ private:
     template <class Outcome, bool Throwing>
     auto finish() {
         static_assert(sizeof...(Replies) != 0, "a transaction without commands");
-        gathered_.add(handle_, service::exec_command());
+        service::add_exec(gathered_, handle_);
         gathered_.commands.set_atomic();
         Outcome replies(readers_);
         if constexpr (std::is_same_v<Mode, service::Blocking>) {
@@ -176,7 +201,7 @@ private:
     template <class Outcome>
     result<typename Outcome::value_type> finish_watched(Outcome& replies) {
         service::SinkOf<Outcome> sink(replies);
-        if (auto error = service::execute_watched(*lease_, handle_, gathered_.commands, sink)) {
+        if (auto error = service::execute_watched(*lease_, handle_, gathered_.commands, sink, replies.ended())) {
             return result<typename Outcome::value_type>(boost::system::in_place_error, *error);
         }
         return replies.take();
