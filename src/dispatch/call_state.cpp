@@ -6,9 +6,19 @@
 #include "dispatch/call_settings.hpp"
 
 namespace redoubt::dispatch {
+namespace {
+
+// A caller may say "never" by the largest duration.
+TimePoint ends_after(TimePoint now, Duration duration) noexcept {
+    return duration > TimePoint::max() - now ? TimePoint::max() : now + duration;
+}
+
+}  // namespace
 
 CallState::CallState(const CallSettings& settings, const CallOptions& options, TimePoint now) noexcept
-    : start_(now), deadline_(now + options.deadline.value_or(settings.operation_timeout)), options_(options) {}
+    : start_(now),
+      deadline_(ends_after(now, options.deadline.value_or(settings.operation_timeout))),
+      options_(options) {}
 
 std::optional<Duration> CallState::after_failure(const CallSettings& settings, RetryCategory category,
                                                  const Error& error, bool partly_answered,
