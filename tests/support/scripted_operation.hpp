@@ -54,14 +54,14 @@ public:
     void on_complete() override {
         ++completed;
         note(" done");
-        if (then) then();
+        end();
     }
     void on_failure(const Error& error, FailureSource source) override {
         ++failed;
         failure = error;
         failure_source = source;
         note(" failed");
-        if (then) then();
+        end();
     }
 
     const std::string& name() const { return name_; }
@@ -77,6 +77,10 @@ public:
     std::function<void()> then;  // from its end
 
 private:
+    void end() {
+        const auto last = then;  // a copy: it may destroy this
+        if (last) last();
+    }
     void note(const std::string& what) {
         if (log_ != nullptr) log_->push_back(name_ + what);
     }
