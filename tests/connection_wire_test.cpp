@@ -181,7 +181,8 @@ TEST_F(BlockingWireTest, AFollowersDeadlinePassesWhileAnotherLeads) {
     peer_.write(bulk("follower") + bulk("last"));
     expect_answer(later, last, "last");
     EXPECT_EQ(follower.answer, "");
-    EXPECT_TRUE(wire->is_open());
+    EXPECT_TRUE(wire->is_open()) << "a caller's own deadline says nothing about the wire";
+    EXPECT_FALSE(wire->take_loss());
 }
 
 TEST_F(BlockingWireTest, ALeadersDeadlinePassesAndAnotherTakesTheLead) {
@@ -267,15 +268,6 @@ TEST_F(BlockingWireTest, ASilentPeerIsAnErrorAfterTheAttemptTimeout) {
         EXPECT_EQ(loss->reason(), stalled_error().reason());
     }
     EXPECT_LE(quickest, timeout + 50ms);
-}
-
-TEST_F(BlockingWireTest, AnAnswerInTimeKeepsAWireOpenWhoseOtherAnswerIsMissing) {
-    const auto wire = make_wire(long_time);
-    Call call("call", 30ms);
-    EXPECT_TRUE(wire->run(call, Clock::now()));
-    expect_failure(call, ErrorKind::timeout, Certainty::unknown, FailureSource::operation);
-    EXPECT_TRUE(wire->is_open()) << "the caller's own deadline says nothing about the wire";
-    EXPECT_FALSE(wire->take_loss());
 }
 
 TEST_F(BlockingWireTest, APeerThatDoesNotReadHoldsUpAllAndThenServesThem) {
