@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <ostream>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -20,6 +21,22 @@ void append_command(std::string& out, std::initializer_list<std::string_view> wo
 
 bool does_not_know(std::string_view error, std::string_view command) {
     return error.starts_with("ERR unknown command") || (command == "HELLO" && error.starts_with("NOPROTO"));
+}
+
+// What a server says of the whole connection before it closes it, in answer to whichever command comes first.
+bool refuses_the_connection(std::string_view error) {
+    return error.starts_with("NOAUTH") || error.starts_with("DENIED") || error.starts_with("ERR max number of clients");
+}
+
+// Old servers quote the arguments of a command that they do not know, those of HELLO .. AUTH too.
+std::string without_secret(std::string_view error, const std::string& secret) {
+    constexpr std::string_view mask = "***";
+    std::string text(error);
+    if (secret.empty()) return text;
+    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + mask.size())) {
+        text.replace(at, secret.size(), mask);
+    }
+    return text;
 }
 
 constexpr std::string_view kind_names[] = {"resolve", "connect", "start_tls", "send", "read", "ready", "fail"};
@@ -151,11 +168,11 @@ SessionAction Session::on_reply(std::string_view frame) {
         protocol_ = 3;
     }
     if (++answered_ < sent_count_) return {SessionAction::Kind::read, address_};
-    // What HELLO did not know is asked for again in the older way, after its companions were answered too.
-    if (step_ == Step::hello && protocol_ != 3) return begin_resp2();
     if (!input_.empty()) {
         return fail(ErrorKind::connection, Stage::handshake, "the server sent a reply that no command asked for");
     }
+    // What HELLO did not know is asked for again in the older way, after its companions were answered too.
+    if (step_ == Step::hello && protocol_ != 3) return begin_resp2();
     step_ = Step::done;
     return {SessionAction::Kind::ready, address_};
 }
@@ -167,15 +184,16 @@ SessionAction Session::on_error_reply(std::string_view text) {
     }
     // While HELLO is being replaced its companions fail with NOAUTH; the second round decides.
     if (step_ == Step::hello && protocol_ != 3 && command != Sent::hello) return {SessionAction::Kind::read, address_};
-    // A name is a courtesy: managed servers may refuse it. Anything that speaks of identity is not.
-    if (command == Sent::set_name && !text.starts_with("NOAUTH")) return {SessionAction::Kind::read, address_};
+    // A name is a courtesy: managed servers may refuse it. A connection that is refused is not.
+    if (command == Sent::set_name && !refuses_the_connection(text)) return {SessionAction::Kind::read, address_};
 
     const Error reason = from_server_error(text, KeyPrefix{});
+    std::string told = without_secret(text, settings_.target.password);
     switch (command) {
         case Sent::select:
             return fail(reason.kind == ErrorKind::authentication ? reason.kind : ErrorKind::configuration,
                         Stage::handshake,
-                        fmt::format("cannot select database {}: {}", settings_.target.database, text));
+                        fmt::format("cannot select database {}: {}", settings_.target.database, told));
         case Sent::hello:
         case Sent::auth:
         case Sent::set_name: break;
@@ -183,7 +201,7 @@ SessionAction Session::on_error_reply(std::string_view text) {
     // AUTH without a password configured at the server says plain ERR, as does HELLO of another version.
     const bool identity = reason.kind == ErrorKind::authentication || command == Sent::auth ||
                           text.find("AUTH") != std::string_view::npos;
-    return fail(identity ? ErrorKind::authentication : ErrorKind::connection, Stage::handshake, std::string(text));
+    return fail(identity ? ErrorKind::authentication : ErrorKind::connection, Stage::handshake, std::move(told));
 }
 
 SessionAction Session::on_lost(std::string_view why) {

@@ -2,18 +2,23 @@
 #include <redoubt/dispatch/call_state.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <random>
 
 #include "dispatch/call_settings.hpp"
 
 namespace redoubt::dispatch {
+namespace {
+
+// A caller may say "never" by the largest duration.
+TimePoint ends_after(TimePoint now, Duration duration) noexcept {
+    return duration > TimePoint::max() - now ? TimePoint::max() : now + std::max(duration, Duration::zero());
+}
+
+}  // namespace
 
 CallState::CallState(const CallSettings& settings, const CallOptions& options, TimePoint now) noexcept
-    // A year stands for "no deadline": more would overflow the clock.
     : start_(now),
-      deadline_(now + std::clamp<Duration>(options.deadline.value_or(settings.operation_timeout), Duration::zero(),
-                                           std::chrono::hours(24 * 365))),
+      deadline_(ends_after(now, options.deadline.value_or(settings.operation_timeout))),
       options_(options) {}
 
 std::optional<Duration> CallState::after_failure(const CallSettings& settings, RetryCategory category,

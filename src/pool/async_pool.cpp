@@ -63,7 +63,11 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
     connection::Transport rested = source->take_idle_for_shared();
     if (rested.is_open()) {
         dialing_ = false;
-        if (!closed_) adopt(std::move(rested));
+        if (closed_) {
+            source->shared_lost();
+        } else {
+            adopt(std::move(rested));
+        }
         co_return;
     }
     if (!source->begin_shared()) {

@@ -21,9 +21,9 @@ namespace redoubt::pool {
 /// What the async side asks of its pool; thread-safe.
 class ConnectionSource {
 public:
-    /// An idle connection, if one rests.
+    /// Keeps a place for the shared wire, and fills it with an idle connection if one rests; else ask `begin_shared`.
     virtual connection::Transport take_idle_for_shared() = 0;
-    /// True: one more may be opened. Then `shared_opened`, or `shared_not_opened`.
+    /// True: one may be opened in the place kept. Then `shared_opened`, or `shared_not_opened`.
     virtual bool begin_shared() = 0;
     virtual void shared_opened() = 0;
     virtual void shared_not_opened() = 0;

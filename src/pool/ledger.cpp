@@ -63,7 +63,12 @@ bool Ledger::spare_opened() noexcept {
 void Ledger::spare_failed() noexcept { --opening_spare_; }
 void Ledger::idle_closed() noexcept { --idle_; }
 
-void Ledger::shared_opened() noexcept { ++shared_; }
+void Ledger::begin_shared() noexcept { ++opening_shared_; }
+void Ledger::shared_opened() noexcept {
+    --opening_shared_;
+    ++shared_;
+}
+void Ledger::shared_failed() noexcept { --opening_shared_; }
 void Ledger::shared_lost() noexcept { --shared_; }
 
 }  // namespace redoubt::pool

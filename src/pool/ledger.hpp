@@ -48,14 +48,17 @@ public:
     void spare_failed() noexcept;
     void idle_closed() noexcept;  ///< one that rested was closed
 
+    void
+    begin_shared() noexcept;  ///< a place is kept; then `shared_opened` (with a resting one too) or `shared_failed`
     void shared_opened() noexcept;
+    void shared_failed() noexcept;
     void shared_lost() noexcept;
 
     std::size_t created() const noexcept { return idle_ + leased_ + shared_; }
     std::size_t idle() const noexcept { return idle_; }
     std::size_t leased() const noexcept { return leased_; }
     std::size_t shared() const noexcept { return shared_; }
-    std::size_t opening() const noexcept { return opening_ + opening_spare_; }
+    std::size_t opening() const noexcept { return opening_ + opening_spare_ + opening_shared_; }
     std::size_t waiting() const noexcept { return queue_.size(); }
 
 private:
@@ -70,6 +73,7 @@ private:
     std::size_t shared_ = 0;
     std::size_t opening_ = 0;
     std::size_t opening_spare_ = 0;
+    std::size_t opening_shared_ = 0;
     std::deque<Ticket> queue_;
 };
 

@@ -66,10 +66,8 @@ result<std::shared_ptr<connection::BlockingWire>> Pool::shared_wire(TimePoint de
 
 result<std::shared_ptr<connection::BlockingWire>> Pool::open_shared(Lock& lock, TimePoint deadline) {
     std::optional<connection::Transport> transport;
-    if (ledger_.idle() != 0) {
-        transport = take_resting();
-        if (transport) ledger_.shared_opened();
-    }
+    ledger_.begin_shared();
+    if (ledger_.idle() != 0) transport = take_resting();
     if (!transport) {
         opening_shared_ = true;
         lock.unlock();
@@ -88,13 +86,13 @@ result<std::shared_ptr<connection::BlockingWire>> Pool::open_shared(Lock& lock, 
         lock.lock();
         opening_shared_ = false;
         shared_changed_.notify_all();
-        if (failed) return *failed;
-        if (closed_) {
-            connection_budget_->give_back();
-            return *closed_;
+        if (failed || closed_) {
+            ledger_.shared_failed();
+            if (!failed) connection_budget_->give_back();
+            return failed ? *failed : *closed_;
         }
-        ledger_.shared_opened();
     }
+    ledger_.shared_opened();
     shared_ = std::make_shared<connection::BlockingWire>(std::move(*transport), node_->wire());
     return shared_;
 }
@@ -136,6 +134,10 @@ result<Lease> Pool::lease(TimePoint deadline) {
 }
 
 result<Lease> Pool::lease_granted(Lock& lock, Ledger::Grant grant, TimePoint deadline) {
+    if (closed_) {
+        grant == Ledger::Grant::idle ? ledger_.lost() : ledger_.open_failed();
+        return *closed_;
+    }
     std::optional<connection::Transport> transport;
     if (grant == Ledger::Grant::idle) {
         transport = take_resting();
@@ -210,6 +212,7 @@ void Pool::serve_waiting() {
 
 connection::Transport Pool::take_idle_for_shared() {
     const Lock lock(mutex_);
+    ledger_.begin_shared();
     if (closed_ || ledger_.idle() == 0) return {};
     std::optional<connection::Transport> transport = take_resting();
     if (!transport) return {};
@@ -217,14 +220,23 @@ connection::Transport Pool::take_idle_for_shared() {
     return std::move(*transport);
 }
 
-bool Pool::begin_shared() { return connection_budget_->take(); }
+bool Pool::begin_shared() {
+    if (connection_budget_->take()) return true;
+    const Lock lock(mutex_);
+    ledger_.shared_failed();
+    return false;
+}
 
 void Pool::shared_opened() {
     const Lock lock(mutex_);
     ledger_.shared_opened();
 }
 
-void Pool::shared_not_opened() { connection_budget_->give_back(); }
+void Pool::shared_not_opened() {
+    const Lock lock(mutex_);
+    ledger_.shared_failed();
+    connection_budget_->give_back();
+}
 
 void Pool::shared_lost() {
     const Lock lock(mutex_);

@@ -1,0 +1,320 @@
+// dispatch: one call alone: what follows a failed attempt, what its errors say, which replies are errors, what counts.
+#include <redoubt/dispatch/call_state.hpp>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <redoubt/resp/read_reply.hpp>
+
+#include "connection/server_error.hpp"
+#include "dispatch/call_settings.hpp"
+#include "dispatch/dispatcher.hpp"
+
+namespace redoubt::dispatch {
+namespace {
+
+const TimePoint start = TimePoint{} + 1h;
+const KeyPrefix prefix{"proj:a:"};
+
+CallSettings settings_with(std::uint32_t retries = 3) {
+    return {10s, 2s, {.max_retries = retries, .base = 1s, .cap = 10s, .idempotent_writes = false}};
+}
+Error lost(Certainty certainty) { return Error::of(ErrorKind::connection, certainty, Stage::sent, "lost"); }
+
+/// After `attempts` attempts that ended with the error, `later` after the call began.
+std::optional<Duration> pause_after(const Error& error, RetryCategory category, const CallOptions& options = {},
+                                    std::uint32_t attempts = 1, Duration later = 0s, bool partly = false) {
+    const policy::RetryBudget budget;
+    CallState state(settings_with(), options, start);
+    for (std::uint32_t i = 0; i != attempts; ++i) state.begin_attempt();
+    return state.after_failure(settings_with(), category, error, partly, budget, 0.5, start + later);
+}
+
+TEST(CallState, CertaintyAndCategoryDecideWhetherAnotherAttemptIsMade) {
+    using enum RetryCategory;
+    constexpr std::array categories{read_only, idempotent, conditional, accumulating, never};
+    for (const RetryCategory category : categories) {
+        for (const bool opted_in : {false, true}) {
+            SCOPED_TRACE(::testing::Message() << static_cast<int>(category) << opted_in);
+            const CallOptions options{.retry_idempotent_writes = opted_in};
+            EXPECT_TRUE(pause_after(lost(Certainty::not_sent), category, options));
+            EXPECT_TRUE(pause_after(lost(Certainty::rejected), category, options));
+            EXPECT_FALSE(pause_after(lost(Certainty::applied), category, options));
+            EXPECT_EQ(pause_after(lost(Certainty::unknown), category, options).has_value(),
+                      category == read_only || (category == idempotent && opted_in));
+            // What was answered in part is never made again, whatever is known of the rest.
+            for (const Certainty certainty : {Certainty::not_sent, Certainty::rejected, Certainty::unknown}) {
+                EXPECT_FALSE(pause_after(lost(certainty), category, options, 1, 0s, true));
+            }
+        }
+    }
+}
+
+TEST(CallState, TheCallersOptionsWinOverTheSettings) {
+    const Error error = lost(Certainty::not_sent);
+    EXPECT_TRUE(pause_after(error, RetryCategory::never, {}, 3));
+    EXPECT_FALSE(pause_after(error, RetryCategory::never, {}, 4));
+    EXPECT_FALSE(pause_after(error, RetryCategory::never, {.retries = 0}));
+    EXPECT_TRUE(pause_after(error, RetryCategory::never, {.deadline = 1h, .retries = 9}, 9));
+    CallSettings settings = settings_with();
+    settings.retry.idempotent_writes = true;
+    CallState state(settings, {.retry_idempotent_writes = false}, start);
+    state.begin_attempt();
+    EXPECT_FALSE(state.after_failure(settings, RetryCategory::idempotent, lost(Certainty::unknown), false,
+                                     policy::RetryBudget{}, 0.5, start));
+
+    const CallOptions all{.deadline = 1s, .retries = 2, .retry_idempotent_writes = true};
+    const CallOptions merged = CallOptions{.retries = 7}.merged_over(all);
+    EXPECT_EQ(merged.deadline, 1s);
+    EXPECT_EQ(merged.retries, 7u);
+    EXPECT_EQ(merged.retry_idempotent_writes, true);
+}
+
+TEST(CallState, ThePauseEndsBeforeTheDeadline) {
+    const Error error = lost(Certainty::not_sent);
+    EXPECT_EQ(pause_after(error, RetryCategory::read_only), 500ms);
+    EXPECT_EQ(pause_after(error, RetryCategory::read_only, {}, 2), 1s);
+    EXPECT_TRUE(pause_after(error, RetryCategory::read_only, {}, 1, 9400ms));
+    EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {}, 1, 9500ms));
+    EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {}, 1, 11s));
+    EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {.deadline = 400ms}));
+    EXPECT_EQ(CallState(settings_with(), {}, start).deadline(), start + 10s);
+    EXPECT_EQ(CallState(settings_with(), {.deadline = 50ms}, start).deadline(), start + 50ms);
+}
+
+TEST(CallState, ADeadlineThatIsNoneDoesNotOverflow) {
+    EXPECT_GT(CallState(settings_with(), {.deadline = Duration::max()}, start).deadline(), start + 24h);
+    EXPECT_LT(CallState(settings_with(), {.deadline = Duration::min()}, start).deadline(), start);
+}
+
+TEST(CallState, AnOutageIsNotMultipliedByRetries) {
+    policy::RetryBudget budget;
+    CallState state(settings_with(), {}, start);
+    state.begin_attempt();
+    const auto allowed = [&] {
+        return state
+            .after_failure(settings_with(), RetryCategory::read_only, lost(Certainty::not_sent), false, budget, 0.5,
+                           start)
+            .has_value();
+    };
+    EXPECT_TRUE(allowed());
+    for (int i = 0; i != 10; ++i) budget.on_failure();
+    EXPECT_FALSE(allowed());
+}
+
+TEST(CallState, ErrorsSayHowOftenHowLongWhatAndWhereTo) {
+    CallState state(settings_with(), {}, start);
+    state.begin_attempt();
+    state.begin_attempt();
+    EXPECT_EQ(state.attempts(), 2u);
+    Error error = lost(Certainty::unknown);
+    state.describe(error, "INCR", std::make_shared<const ErrorOrigin>(ErrorOrigin{"cache:6379", "alpha"}),
+                   start + 1500ms);
+    EXPECT_EQ(error.attempts, 2u);
+    EXPECT_EQ(error.elapsed, 1500ms);
+    const std::string text = error.message();
+    for (const char* part :
+         {"INCR: lost", "certainty unknown", "project \"alpha\"", "endpoint cache:6379", "2 attempts"}) {
+        EXPECT_NE(text.find(part), std::string::npos) << text;
+    }
+}
+
+TEST(Chance, IsWithinItsBounds) {
+    double low = 1, high = 0;
+    for (int i = 0; i != 1000; ++i) {
+        const double value = chance();
+        low = std::min(low, value);
+        high = std::max(high, value);
+    }
+    EXPECT_GE(low, 0.0);
+    EXPECT_LT(high, 1.0);
+    EXPECT_GT(high - low, 0.5);
+}
+
+struct ErrorRow {
+    std::string_view text;
+    ErrorKind kind;
+    bool node_failure = false;
+};
+
+TEST(ServerErrors, AreToldByTheirFirstWord) {
+    constexpr std::array rows{
+        ErrorRow{"LOADING Redis is loading the dataset in memory", ErrorKind::server, true},
+        ErrorRow{"CLUSTERDOWN Hash slot not served", ErrorKind::server, true},
+        ErrorRow{"MASTERDOWN Link with MASTER is down", ErrorKind::server, true},
+        ErrorRow{"BUSY Redis is busy running a script", ErrorKind::server},
+        ErrorRow{"TRYAGAIN Multiple keys request during rehashing of slot", ErrorKind::server},
+        ErrorRow{"READONLY You can't write against a read only replica.", ErrorKind::server},
+        ErrorRow{"MOVED 3999 127.0.0.1:6381", ErrorKind::server},
+        ErrorRow{"ASK 3999 127.0.0.1:6381", ErrorKind::server},
+        ErrorRow{"MISCONF Redis is configured to save RDB snapshots", ErrorKind::server},
+        ErrorRow{"NOREPLICAS Not enough good replicas to write.", ErrorKind::server},
+        ErrorRow{"OOM command not allowed when used memory > 'maxmemory'.", ErrorKind::memory},
+        ErrorRow{"NOAUTH Authentication required.", ErrorKind::authentication},
+        ErrorRow{"WRONGPASS invalid username-password pair", ErrorKind::authentication},
+        ErrorRow{"NOPERM this user has no permissions", ErrorKind::authentication},
+        ErrorRow{"WRONGTYPE Operation against a key", ErrorKind::server},
+        ErrorRow{"NOSCRIPT No matching script.", ErrorKind::server},
+        ErrorRow{"EXECABORT Transaction discarded", ErrorKind::server},
+        ErrorRow{"ERR value is not an integer or out of range", ErrorKind::server},
+        ErrorRow{"ERR max number of clients reached", ErrorKind::connection},
+        ErrorRow{"LOADINGX is another word", ErrorKind::server},
+        ErrorRow{"loading is not the word", ErrorKind::server},
+        ErrorRow{"", ErrorKind::server},
+    };
+    for (const ErrorRow& row : rows) {
+        const Error error = connection::from_server_error(row.text, prefix);
+        EXPECT_EQ(error.kind, row.kind) << row.text;
+        EXPECT_EQ(error.certainty, Certainty::rejected) << row.text;
+        EXPECT_EQ(error.stage, Stage::reply) << row.text;
+        EXPECT_EQ(error.reason(), row.text);
+        EXPECT_EQ(connection::is_node_failure(error.prefix()), row.node_failure) << row.text;
+    }
+}
+
+TEST(ServerErrors, NameKeysAsTheCallerDoes) {
+    const auto told = [](std::string_view text, const KeyPrefix& with) {
+        return std::string(connection::from_server_error(text, with).reason());
+    };
+    EXPECT_EQ(told("ERR no such key 'proj:a:k' nor 'proj:a:l'", prefix), "ERR no such key 'k' nor 'l'");
+    EXPECT_EQ(told("ERR no such key 'proj:a:proj:ak'", prefix), "ERR no such key 'proj:ak'");
+    EXPECT_EQ(told("ERR 'proj:a:k'", KeyPrefix{}), "ERR 'proj:a:k'");
+}
+
+// A script can write first and return any error then.
+TEST(ServerErrors, InsideExecAreUnknownBecauseAScriptMayHaveForgedThem) {
+    for (const char* text : {"LOADING forged", "BUSY forged", "READONLY forged", "TRYAGAIN forged", "OOM forged",
+                             "WRONGTYPE forged", "ERR forged", "CLUSTERDOWN forged", "MOVED 1 host:1", "forged"}) {
+        const Error error = error_inside_exec(text, prefix);
+        EXPECT_EQ(error.certainty, Certainty::unknown) << text;
+        EXPECT_EQ(error.stage, Stage::reply) << text;
+    }
+    EXPECT_EQ(error_inside_exec("EXECABORT Transaction discarded", prefix).certainty, Certainty::rejected);
+}
+
+/// Reads integers, and refuses what the test says.
+class Integers final : public ReplySink {
+public:
+    ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& with) override {
+        std::int64_t value = 0;
+        ReadOutcome outcome = read_reply(cursor, with, value);
+        if (outcome && value == foreign) outcome.status = ReadOutcome::Status::foreign_key;
+        if (outcome) values.push_back({index, value});
+        return outcome;
+    }
+    void fail(std::uint32_t index, const Error& error) override { failures.push_back({index, error}); }
+
+    static constexpr std::int64_t foreign = 666;
+    std::vector<std::pair<std::uint32_t, std::int64_t>> values;
+    std::vector<std::pair<std::uint32_t, Error>> failures;
+};
+
+TEST(ReplyReader, AnErrorOfASingleCommandIsTheCalls) {
+    Integers sink;
+    ReplyReader reader(sink, prefix, 1, true);
+    EXPECT_TRUE(reader.take("-WRONGTYPE against proj:a:k\r\n"));
+    ASSERT_TRUE(reader.error());
+    EXPECT_EQ(reader.error()->reason(), "WRONGTYPE against k");
+    EXPECT_EQ(reader.error()->certainty, Certainty::rejected);
+    EXPECT_EQ(reader.taken(), 1u);
+    EXPECT_TRUE(sink.failures.empty());
+    reader.restart();
+    EXPECT_FALSE(reader.error());
+    EXPECT_EQ(reader.taken(), 0u);
+    EXPECT_TRUE(reader.take(":7\r\n"));
+    EXPECT_FALSE(reader.error());
+    EXPECT_EQ(sink.values.at(0).second, 7);
+
+    ReplyReader scripts(sink, prefix, 1, false);
+    EXPECT_TRUE(scripts.take("!12\r\nLOADING fake\r\n"));
+    EXPECT_EQ(scripts.error()->certainty, Certainty::unknown);
+}
+
+TEST(ReplyReader, AnErrorOfOneOfSeveralIsItsOwn) {
+    Integers sink;
+    ReplyReader reader(sink, prefix, 4, true);
+    EXPECT_TRUE(reader.take(":1\r\n"));
+    EXPECT_TRUE(reader.take("-ERR two\r\n"));
+    EXPECT_TRUE(reader.take("+three\r\n"));
+    EXPECT_TRUE(reader.take(":4\r\n"));
+    EXPECT_FALSE(reader.error());
+    EXPECT_EQ(reader.taken(), 4u);
+    EXPECT_EQ(sink.values, (std::vector<std::pair<std::uint32_t, std::int64_t>>{{0, 1}, {3, 4}}));
+    ASSERT_EQ(sink.failures.size(), 2u);
+    EXPECT_EQ(sink.failures[0].first, 1u);
+    EXPECT_EQ(sink.failures[0].second.reason(), "ERR two");
+    EXPECT_EQ(sink.failures[1].first, 2u);
+    EXPECT_EQ(sink.failures[1].second.kind, ErrorKind::reply_type);
+}
+
+TEST(ReplyReader, AReplyOfTheWrongTypeWasAppliedAndAForeignKeyClosesTheWire) {
+    Integers sink;
+    ReplyReader reader(sink, prefix, 1, true);
+    EXPECT_TRUE(reader.take("*0\r\n"));
+    EXPECT_EQ(reader.error()->kind, ErrorKind::reply_type);
+    EXPECT_EQ(reader.error()->certainty, Certainty::applied);
+    EXPECT_NE(reader.error()->reason().find("got array"), std::string_view::npos) << reader.error()->message();
+    reader.restart();
+    EXPECT_FALSE(reader.take(":666\r\n"));
+    EXPECT_EQ(reader.error()->kind, ErrorKind::isolation);
+    EXPECT_EQ(reader.error()->certainty, Certainty::applied);
+}
+
+TEST(RecordAttempt, CountsWhatTellsOfTheNodeAndNothingElse) {
+    RedisServiceConfig config;
+    config.circuit_breaker.failure_threshold = 2;
+    enum class Counted { success, failure, nothing };
+    struct Row {
+        std::optional<Error> error;
+        FailureSource source;
+        bool attempt_timeout_was_shorter;
+        Counted counted;
+    };
+    const auto of = [](ErrorKind kind, Stage stage) { return Error::of(kind, Certainty::unknown, stage, "x"); };
+    const auto reply = [](std::string_view text) { return connection::from_server_error(text, prefix); };
+    constexpr auto own = FailureSource::operation;
+    const std::vector<Row> rows{
+        {std::nullopt, own, false, Counted::success},
+        {of(ErrorKind::connection, Stage::sent), FailureSource::wire, true, Counted::nothing},  // its owner counts it
+        {of(ErrorKind::timeout, Stage::sent), FailureSource::wire, true, Counted::nothing},
+        {of(ErrorKind::timeout, Stage::sent), own, true, Counted::failure},
+        {of(ErrorKind::timeout, Stage::sent), own, false, Counted::nothing},  // the caller's haste
+        {of(ErrorKind::timeout, Stage::queued), own, true, Counted::nothing},
+        {of(ErrorKind::pool_exhausted, Stage::waiting_for_wire), own, true, Counted::nothing},
+        {of(ErrorKind::cancelled, Stage::sent), own, true, Counted::nothing},
+        {of(ErrorKind::connection, Stage::connecting), own, true, Counted::nothing},
+        {reply("LOADING"), own, true, Counted::failure},
+        {reply("CLUSTERDOWN x"), own, false, Counted::failure},
+        {reply("MASTERDOWN x"), own, true, Counted::failure},
+        {reply("WRONGTYPE x"), own, true, Counted::success},
+        {reply("NOPERM x"), own, true, Counted::success},
+        {reply("NOSCRIPT x"), own, true, Counted::success},
+        {reply("OOM x"), own, true, Counted::success},
+        {of(ErrorKind::reply_type, Stage::reply), own, true, Counted::success},
+    };
+    for (const Row& row : rows) {
+        RedisServiceConfig copy = config;
+        const Target target = copy.resolve();
+        pool::Node node(copy, target, std::make_shared<Telemetry>());
+        for (int i = 0; i != 2; ++i) {
+            const pool::Node::Admission admission = node.admit(Clock::now());
+            ASSERT_TRUE(admission);
+            record_attempt(node, admission, row.error ? &*row.error : nullptr, row.source,
+                           row.attempt_timeout_was_shorter, Clock::now());
+        }
+        const CircuitBreakerMetrics metrics = node.breaker().metrics(Clock::now());
+        const std::string which = row.error ? row.error->message() : "success";
+        EXPECT_EQ(metrics.successful_calls, row.counted == Counted::success ? 2u : 0u) << which;
+        EXPECT_EQ(metrics.failed_calls, row.counted == Counted::failure ? 2u : 0u) << which;
+        EXPECT_EQ(node.breaker().state(), row.counted == Counted::failure ? CircuitState::open : CircuitState::closed)
+            << which;
+    }
+}
+
+}  // namespace
+}  // namespace redoubt::dispatch
