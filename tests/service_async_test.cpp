@@ -1,5 +1,5 @@
 // service: coroutines and completion tokens on the application's loop and on the service's own, against both real
-// servers: many at once, cancelled, and closed under way.
+// servers: every kind of arguments, and many at once.
 #include <redoubt/service/service.hpp>
 
 #include <array>
@@ -15,42 +15,15 @@
 #include <boost/asio.hpp>
 
 #include "support/live_service.hpp"
+#include "support/loops.hpp"
 
 namespace redoubt {
 namespace {
 
 namespace asio = boost::asio;
-using testing::contains;
-using testing::quiet_config;
-using testing::RawClient;
+using testing::expect_runs_out;
 using Texts = std::vector<std::string>;
 using MaybeText = std::optional<std::string>;
-
-constexpr auto patience = std::chrono::seconds(60);
-
-/// Runs the loop until it has nothing left to do, or nothing happens for too long.
-void expect_runs_out(asio::io_context& loop) {
-    loop.restart();
-    loop.run_for(patience);
-    EXPECT_TRUE(loop.stopped()) << "the loop still has work";
-}
-
-/// Everything that is ready now, and what follows from it at once: afterwards all commands are written.
-void run_ready(asio::io_context& loop) {
-    loop.restart();
-    while (loop.poll() != 0) {}
-}
-
-/// Runs the loop until the condition holds.
-template <class Condition>
-void expect_soon(asio::io_context& loop, Condition condition) {
-    const TimePoint deadline = Clock::now() + patience;
-    loop.restart();
-    while (!condition() && Clock::now() < deadline) {
-        if (loop.run_one_for(std::chrono::milliseconds(100)) == 0) loop.restart();
-    }
-    EXPECT_TRUE(condition());
-}
 
 class Async : public testing::LiveServiceTest {
 protected:
@@ -266,141 +239,6 @@ TEST_P(Async, CompletionTokens) {
     key = "changed";
     EXPECT_TRUE(std::move(operation)(asio::use_future).get());
     EXPECT_EQ(redis.get("later")(asio::use_future).get(), "a temporary that is gone when the operation begins");
-}
-
-TEST_P(Async, ACancelledCallLeavesItsReplyToNobody) {
-    asio::io_context loop{1};
-    RedisService service(loop, config());
-    service.initialize();  // the blocking form needs no loop
-    const auto redis = service.get_connection("alpha").async();
-    (void)service.get_connection("alpha").set("cancelled", "its value");
-    std::optional<Error> cancelled;
-    std::optional<MaybeText> total;
-    std::vector<std::int64_t> numbers;
-    const auto count = [&](std::exception_ptr failure, std::int64_t value) {
-        EXPECT_FALSE(failure);
-        numbers.push_back(value);
-    };
-    redis.incr("n")(count);
-    expect_soon(loop, [&] { return numbers.size() == 1; });
-
-    server().pause();
-    asio::cancellation_signal terminal;
-    asio::cancellation_signal gentle;
-    redis.incr("n")(count);
-    redis.try_get("cancelled")(asio::bind_cancellation_slot(terminal.slot(), [&](result<MaybeText> outcome) {
-        ASSERT_FALSE(outcome);
-        cancelled = outcome.error();
-    }));
-    redis.get("cancelled")(
-        asio::bind_cancellation_slot(gentle.slot(), [&](std::exception_ptr failure, MaybeText value) {
-            EXPECT_FALSE(failure);
-            total = std::move(value);
-        }));
-    redis.incr("n")(count);
-    run_ready(loop);
-    gentle.emit(asio::cancellation_type::total);  // is not honoured for what is written
-    terminal.emit(asio::cancellation_type::terminal);
-    run_ready(loop);
-    ASSERT_TRUE(cancelled);
-    EXPECT_EQ(cancelled->kind, ErrorKind::cancelled);
-    EXPECT_EQ(cancelled->certainty, Certainty::unknown);
-    EXPECT_EQ(cancelled->stage, Stage::sent);
-    redis.incr("n")(count);
-    run_ready(loop);
-    EXPECT_EQ(numbers.size(), 1U);
-
-    server().resume();
-    expect_soon(loop, [&] { return numbers.size() == 4; });
-    EXPECT_EQ(numbers, (std::vector<std::int64_t>{1, 2, 3, 4}));
-    EXPECT_EQ(total, MaybeText("its value"));
-    EXPECT_EQ(service.circuit_state(), CircuitState::closed);
-    service.close();
-    expect_runs_out(loop);
-}
-
-TEST_P(Async, ACoroutineThatIsCancelledStopsAndTheOthersGoOn) {
-    asio::io_context loop{1};
-    RedisService service(loop, config());
-    service.initialize();
-    const auto redis = service.get_connection("alpha").async();
-    server().pause();
-    asio::cancellation_signal signal;
-    bool stopped = false;
-    MaybeText other;
-    asio::co_spawn(
-        loop,
-        [&]() -> asio::awaitable<void> {
-            try {
-                (void)co_await redis.get("k");
-            } catch (const RedisCancelledException&) {
-                stopped = true;
-            }
-        },
-        asio::bind_cancellation_slot(signal.slot(), asio::detached));
-    redis.set_get("k", "v", {})([&](std::exception_ptr, MaybeText) {});
-    redis.get("k")([&](std::exception_ptr, MaybeText value) { other = std::move(value); });
-    run_ready(loop);
-    signal.emit(asio::cancellation_type::terminal);
-    run_ready(loop);
-    EXPECT_TRUE(stopped);
-    server().resume();
-    expect_soon(loop, [&] { return other.has_value(); });
-    EXPECT_EQ(other, "v");
-    service.close();
-    expect_runs_out(loop);
-}
-
-TEST_P(Async, CloseCallsEveryHandlerAndLetsTheLoopEnd) {
-    asio::io_context loop{1};
-    RedisService service(loop, config());
-    service.initialize();
-    const auto redis = service.get_connection("alpha").async();
-    MaybeText warm = "not called";
-    redis.get("k")([&](std::exception_ptr, MaybeText value) { warm = std::move(value); });
-    expect_soon(loop, [&] { return !warm; });
-    server().pause();
-    std::vector<Error> errors;
-    for (int i = 0; i < 100; ++i) {
-        redis.try_incr("n")([&](result<std::int64_t> outcome) {
-            ASSERT_FALSE(outcome);
-            errors.push_back(outcome.error());
-        });
-    }
-    run_ready(loop);
-    for (int i = 0; i < 100; ++i) {  // these are not written
-        redis.try_incr("n")([&](result<std::int64_t> outcome) {
-            ASSERT_FALSE(outcome);
-            errors.push_back(outcome.error());
-        });
-    }
-    EXPECT_TRUE(errors.empty());
-    service.close();
-    expect_runs_out(loop);
-    ASSERT_EQ(errors.size(), 200U);
-    for (const Error& error : errors) EXPECT_EQ(error.kind, ErrorKind::connection) << error.message();
-    EXPECT_EQ(errors.front().certainty, Certainty::unknown);
-
-    // A handle that outlives its service gives errors and does not hang.
-    bool refused = false;
-    redis.try_get("k")([&](result<MaybeText> outcome) { refused = !outcome; });
-    expect_runs_out(loop);
-    EXPECT_TRUE(refused);
-}
-
-TEST_P(Async, CloseOfAServiceWithItsOwnThreadsAnswersEveryFuture) {
-    RedisService service(config());
-    service.initialize();
-    const auto redis = service.get_connection("alpha").async();
-    redis.incr("n")(asio::use_future).get();
-    server().pause();
-    std::vector<std::future<std::int64_t>> futures;
-    for (int i = 0; i < 200; ++i) futures.push_back(redis.incr("n")(asio::use_future));
-    service.close();
-    for (auto& future : futures) {
-        ASSERT_EQ(future.wait_for(patience), std::future_status::ready);
-        EXPECT_THROW(future.get(), RedisConnectionException);
-    }
 }
 
 REDOUBT_BOTH_SERVERS(Async);
