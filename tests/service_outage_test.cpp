@@ -232,7 +232,7 @@ TEST_P(Outage, AWriteOfUnknownFateIsAppliedAtMostOnceAndAReadIsTriedAgain) {
     const std::optional<std::string> seen = read.get();
     EXPECT_TRUE(seen == "0" || seen == "1") << seen.value_or("(nil)");
     EXPECT_TRUE(awaited.get().has_value());
-    EXPECT_EQ(redis.incrby("n", 10) / 10, 1);
+    EXPECT_LE(redis.incrby("n", 10), 11);
 }
 
 TEST_P(Outage, ACallersShortDeadlineDoesNotOpenTheBreaker) {
