@@ -17,7 +17,8 @@ struct HealthSample {
     double ping_ms = 0;
     double set_get_delete_ms = 0;
     std::string info;  ///< the answer to INFO
-    /// The first thing that failed; what follows it was not tried.
+    /// The first thing that failed; the steps that follow it were not tried. INFO is asked for before the writes, and
+    /// its failure is told only when nothing else failed.
     std::optional<Error> failure;
     std::string_view failed_step;  ///< `ping`, `set_get_delete`, `info`
 };

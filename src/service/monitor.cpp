@@ -72,6 +72,10 @@ HealthSample sample_blocking(RedisConnectionFactory& factory) {
     if (const auto pong = round.client().try_ping(); !pong) return failed("ping", pong.error());
     sample.ping_ms = milliseconds_since(start);
 
+    // Before the writes, which a server whose memory is full refuses: why it does is then known.
+    auto info = round.client().try_invoke(info_command());
+    if (info) sample.info = std::move(*info);
+
     const std::string key = probe_key();
     start = Clock::now();
     const auto set = round.client().try_set(key, probe_value, probe_lifetime);
@@ -83,9 +87,7 @@ HealthSample sample_blocking(RedisConnectionFactory& factory) {
     if (*read != probe_value) return failed("set_get_delete", wrong_value());
     sample.set_get_delete_ms = milliseconds_since(start);
 
-    auto info = round.client().try_invoke(info_command());
     if (!info) return failed("info", info.error());
-    sample.info = std::move(*info);
     return sample;
 }
 
@@ -104,6 +106,9 @@ asio::awaitable<HealthSample> sample_async(RedisConnectionFactory& factory) {
         co_return failed("ping", pong.error());
     sample.ping_ms = milliseconds_since(start);
 
+    auto info = co_await round.client().async().try_invoke(info_command())(asio::use_awaitable);
+    if (info) sample.info = std::move(*info);
+
     const std::string key = probe_key();
     start = Clock::now();
     const auto set = co_await round.client().async().try_set(key, probe_value, probe_lifetime)(asio::use_awaitable);
@@ -115,9 +120,7 @@ asio::awaitable<HealthSample> sample_async(RedisConnectionFactory& factory) {
     if (*read != probe_value) co_return failed("set_get_delete", wrong_value());
     sample.set_get_delete_ms = milliseconds_since(start);
 
-    auto info = co_await round.client().async().try_invoke(info_command())(asio::use_awaitable);
     if (!info) co_return failed("info", info.error());
-    sample.info = std::move(*info);
     co_return sample;
 }
 
