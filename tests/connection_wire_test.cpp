@@ -1,4 +1,4 @@
-// connection: the blocking wire with a peer played by the test: pipelining, hand-over, deadlines, losses, closing.
+// connection: the blocking wire with a peer played by the test: pipelining, losses, silence, closing.
 #include "connection/blocking_wire.hpp"
 
 #include <atomic>
@@ -10,79 +10,18 @@
 
 #include <gtest/gtest.h>
 
-#include "support/processes.hpp"
-#include "support/scripted_peer.hpp"
+#include "support/blocking_wire_fixture.hpp"
 
 namespace redoubt::connection {
 namespace {
 
 using testing::bulk;
-using testing::eventually;
 
-constexpr Duration long_time = std::chrono::minutes(1);
-
-WireSettings settings_with(Duration attempt_timeout = long_time) {
-    return {ReplyLimits{}, Multiplexer::Limits{}, attempt_timeout};
-}
-Error closing() { return Error::of(ErrorKind::connection, Certainty::unknown, Stage::sent, "closing"); }
-
-/// Sends `<name>` and keeps its answer.
-class Call final : public BlockingOperation {
-public:
-    explicit Call(std::string name, Duration deadline = long_time, Duration attempt_timeout = long_time)
-        : bytes_("<" + std::move(name) + ">") {
-        set_timing(Clock::now() + deadline, attempt_timeout);
-    }
-    std::size_t encoded_bound() const noexcept override { return bytes_.size(); }
-    char* encode(char* out) const noexcept override {
-        std::memcpy(out, bytes_.data(), bytes_.size());
-        return out + bytes_.size();
-    }
-    bool on_reply(std::string_view frame) override {
-        answer += frame;
-        return true;
-    }
-    std::string answer;
-
-private:
-    std::string bytes_;
-};
-
-class BlockingWireTest : public ::testing::Test {
-protected:
-    std::unique_ptr<BlockingWire> make_wire(Duration attempt_timeout = long_time) {
-        auto wire = std::make_unique<BlockingWire>(listener_.connect(), settings_with(attempt_timeout));
-        peer_ = listener_.accept();
-        return wire;
-    }
-    std::unique_ptr<BlockingWire> make_echo_wire(testing::EchoPeer::Answer answer = [](const std::string& name) {
-        return bulk(name);
-    }) {
-        auto wire = make_wire();
-        echo_ = std::make_unique<testing::EchoPeer>(std::move(peer_), std::move(answer));
-        return wire;
-    }
-    /// Runs the call on a thread of its own.
-    static std::future<bool> run(BlockingWire& wire, Call& call) {
-        return std::async(std::launch::async, [&] { return wire.run(call, Clock::now()); });
-    }
-    static void expect_answer(std::future<bool>& run, const Call& call, const std::string& name) {
-        ASSERT_EQ(run.wait_for(10s), std::future_status::ready) << name;
-        EXPECT_TRUE(run.get());
-        EXPECT_FALSE(call.error()) << call.error()->message();
-        EXPECT_EQ(call.answer, bulk(name));
-    }
-    static void expect_failure(const Call& call, ErrorKind kind, Certainty certainty, FailureSource source) {
-        ASSERT_TRUE(call.error());
-        EXPECT_EQ(call.error()->kind, kind) << call.error()->message();
-        EXPECT_EQ(call.error()->certainty, certainty) << call.error()->message();
-        EXPECT_EQ(call.failure_source(), source) << call.error()->message();
-    }
-
-    testing::Listener listener_;
-    testing::PeerSocket peer_;
-    std::unique_ptr<testing::EchoPeer> echo_;
-};
+using BlockingWireTest = testing::BlockingWireFixture;
+using testing::Call;
+using testing::closing;
+using testing::long_time;
+using testing::settings_with;
 
 TEST_F(BlockingWireTest, ManyThreadsShareItAndEachGetsItsOwnAnswers) {
     for (const int threads : {1, 8, 64}) {
@@ -107,97 +46,6 @@ TEST_F(BlockingWireTest, ManyThreadsShareItAndEachGetsItsOwnAnswers) {
         EXPECT_FALSE(wire->take_loss());
         echo_.reset();
     }
-}
-
-// Each call ends once, with its own answer or without one, whatever the others do and whenever the peer leaves.
-TEST_F(BlockingWireTest, NobodyGetsAnothersAnswerWhenMostGiveUpOrThePeerLeaves) {
-    for (const bool leaves : {false, true}) {
-        std::atomic<int> answered{0}, right{0}, failed{0}, refused{0};
-        const auto wire = make_echo_wire([&](const std::string& name) {
-            if (leaves && ++answered == 1000) echo_->hang_up();
-            return bulk(name);
-        });
-        {
-            std::vector<std::jthread> callers;
-            for (int t = 0; t != 16; ++t) {
-                callers.emplace_back([&, t] {
-                    for (int i = 0; i != 200; ++i) {
-                        const std::string name = std::to_string(t) + "." + std::to_string(i);
-                        const bool hasty = !leaves && i % 4 != 0;
-                        Call call(name, hasty ? Duration(std::chrono::microseconds(5 * (i % 40))) : long_time);
-                        const bool ran = wire->run(call, Clock::now());
-                        EXPECT_TRUE(call.answer.empty() || call.answer == bulk(name));
-                        EXPECT_EQ(ran && !call.error(), !call.answer.empty());
-                        ++(!ran ? refused : call.error() ? failed : right);
-                    }
-                });
-            }
-        }
-        EXPECT_EQ(right + failed + refused, 3200);
-        EXPECT_GE(right, 800);
-        EXPECT_GE(failed, 1);
-        EXPECT_EQ(refused > 0, leaves);
-        EXPECT_EQ(wire->is_open(), !leaves);
-        EXPECT_EQ(wire->take_loss().has_value(), leaves);
-        if (leaves) continue;
-        Call last("last");
-        EXPECT_TRUE(wire->run(last, Clock::now()));
-        EXPECT_EQ(last.answer, bulk("last"));
-        EXPECT_EQ(wire->in_flight(), 0u);
-    }
-}
-
-TEST_F(BlockingWireTest, TheLeadGoesToWhoeverStillWaits) {
-    const auto wire = make_wire();
-    std::vector<std::unique_ptr<Call>> calls;
-    std::vector<std::future<bool>> runs;
-    for (int i = 0; i != 4; ++i) {
-        calls.push_back(std::make_unique<Call>(std::to_string(i)));
-        runs.push_back(run(*wire, *calls.back()));
-        EXPECT_EQ(peer_.read(3), "<" + std::to_string(i) + ">");  // so that their order is known
-    }
-    EXPECT_EQ(wire->in_flight(), 4u);
-    for (std::size_t i = 0; i != 4; ++i) {
-        peer_.write(bulk(std::to_string(i)));
-        expect_answer(runs[i], *calls[i], std::to_string(i));
-        EXPECT_EQ(wire->in_flight(), 3 - i);
-    }
-}
-
-TEST_F(BlockingWireTest, AFollowersDeadlinePassesWhileAnotherLeads) {
-    const auto wire = make_wire();
-    Call leader("leader"), follower("follower", 20ms), last("last");
-    auto leading = run(*wire, leader);
-    EXPECT_EQ(peer_.read(8), "<leader>");
-    EXPECT_TRUE(wire->run(follower, Clock::now()));
-    expect_failure(follower, ErrorKind::timeout, Certainty::unknown, FailureSource::operation);
-    EXPECT_EQ(follower.error()->stage, Stage::sent);
-    EXPECT_EQ(peer_.read(10), "<follower>");
-    EXPECT_EQ(wire->in_flight(), 2u);  // its tombstone
-    auto later = run(*wire, last);
-    EXPECT_EQ(peer_.read(6), "<last>");
-    peer_.write(bulk("leader"));
-    expect_answer(leading, leader, "leader");
-    peer_.write(bulk("follower") + bulk("last"));
-    expect_answer(later, last, "last");
-    EXPECT_EQ(follower.answer, "");
-    EXPECT_TRUE(wire->is_open()) << "a caller's own deadline says nothing about the wire";
-    EXPECT_FALSE(wire->take_loss());
-}
-
-TEST_F(BlockingWireTest, ALeadersDeadlinePassesAndAnotherTakesTheLead) {
-    const auto wire = make_wire();
-    Call leader("leader", 50ms), follower("follower");
-    auto leading = run(*wire, leader);
-    EXPECT_EQ(peer_.read(8), "<leader>");
-    auto following = run(*wire, follower);
-    EXPECT_EQ(peer_.read(10), "<follower>");
-    EXPECT_TRUE(leading.get());
-    expect_failure(leader, ErrorKind::timeout, Certainty::unknown, FailureSource::operation);
-    peer_.write(bulk("leader") + bulk("follower"));
-    expect_answer(following, follower, "follower");
-    EXPECT_EQ(leader.answer, "");
-    EXPECT_TRUE(wire->is_open());
 }
 
 TEST_F(BlockingWireTest, APeerThatClosesHalfWayThroughAReplyFailsAllOnce) {
@@ -268,30 +116,6 @@ TEST_F(BlockingWireTest, ASilentPeerIsAnErrorAfterTheAttemptTimeout) {
         EXPECT_EQ(loss->reason(), stalled_error().reason());
     }
     EXPECT_LE(quickest, timeout + 50ms);
-}
-
-TEST_F(BlockingWireTest, APeerThatDoesNotReadHoldsUpAllAndThenServesThem) {
-    const auto wire = make_wire();
-    const std::string large(8 << 20, 'x');
-    Call big(large);
-    auto running = run(*wire, big);
-    ASSERT_TRUE(peer_.readable(10'000));
-    ASSERT_TRUE(eventually([&] { return wire->in_flight() == 1; }));
-    Call hasty("hasty", 30ms);
-    EXPECT_TRUE(wire->run(hasty, Clock::now()));
-    expect_failure(hasty, ErrorKind::timeout, Certainty::not_sent, FailureSource::operation);  // never handed out
-    EXPECT_EQ(hasty.error()->stage, Stage::queued);
-    std::vector<std::unique_ptr<Call>> calls;
-    std::vector<std::future<bool>> runs;
-    for (int i = 0; i != 8; ++i) {
-        calls.push_back(std::make_unique<Call>("s" + std::to_string(i)));
-        runs.push_back(run(*wire, *calls.back()));
-    }
-    ASSERT_TRUE(eventually([&] { return wire->in_flight() == 9; }));
-    EXPECT_EQ(running.wait_for(0s), std::future_status::timeout);
-    echo_ = std::make_unique<testing::EchoPeer>(std::move(peer_));
-    expect_answer(running, big, large);
-    for (std::size_t i = 0; i != 8; ++i) expect_answer(runs[i], *calls[i], "s" + std::to_string(i));
 }
 
 TEST_F(BlockingWireTest, WhatAPeerThatNeverReadsDidNotGetWasNotSent) {
