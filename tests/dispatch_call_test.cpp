@@ -89,7 +89,7 @@ TEST(CallState, ThePauseEndsBeforeTheDeadline) {
 
 TEST(CallState, ADeadlineThatIsNoneDoesNotOverflow) {
     EXPECT_GT(CallState(settings_with(), {.deadline = Duration::max()}, start).deadline(), start + 24h);
-    EXPECT_LT(CallState(settings_with(), {.deadline = Duration::min()}, start).deadline(), start);
+    EXPECT_EQ(CallState(settings_with(), {.deadline = Duration::min()}, start).deadline(), start);
 }
 
 TEST(CallState, AnOutageIsNotMultipliedByRetries) {

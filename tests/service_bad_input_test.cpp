@@ -11,6 +11,7 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "resp/building.hpp"
 #include "support/fake_peer.hpp"
 #include "support/live_service.hpp"
 
@@ -222,8 +223,9 @@ TEST_P(BadInput, AReplyOfAnotherTypeThanAskedFor) {
     service.initialize();
     const auto redis = service.get_connection("alpha");
     redis.set("k", "text");
-    Command<std::int64_t> command(*find_command("GET"), static_cast<Command<std::int64_t>::Reader>(&read_reply));
-    command.add(Argument::key("k"));
+    resp::Building<std::int64_t> building(*find_command("GET"), &read_reply);
+    building.add(Argument::key("k"));
+    const Command<std::int64_t> command = building;
     const auto expect_type_error = [](const Error& error) {
         EXPECT_EQ(error.kind, ErrorKind::reply_type);
         EXPECT_EQ(error.certainty, Certainty::applied);

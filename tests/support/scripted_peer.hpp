@@ -101,9 +101,8 @@ public:
     std::string path() const { return (folder_ / "s").string(); }
     connection::Transport connect() const {
         connection::Transport transport;
-        if (transport.connect(connection::unix_address(path())).status != connection::IoStatus::ok) {
-            throw std::runtime_error(transport.error_text());
-        }
+        const connection::IoResult connected = transport.connect(connection::unix_address(path()));
+        if (connected.status != connection::IoStatus::ok) throw std::runtime_error(transport.describe(connected));
         return transport;
     }
     PeerSocket accept() const {
