@@ -30,14 +30,16 @@ public:
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (fd_ < 0 || ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail("connect");
+        if (fd_ < 0 || ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+            fail("connect");
         const int on = 1;
         ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         ::fcntl(fd_, F_SETFL, O_NONBLOCK);
         for (std::size_t i = 0; i < depth; ++i) {
-            batch_ += "*2\r\n$3\r\nGET\r\n$16\r\n" + workload.key(index, i) + "\r\n";
+            batch_.append("*2\r\n$3\r\nGET\r\n$16\r\n").append(workload.key(index, i)).append("\r\n");
         }
-        reply_size_ = ("$" + std::to_string(workload.value_size) + "\r\n").size() + workload.value_size + 2;
+        // $64, CR LF, the value, CR LF
+        reply_size_ = 1 + std::to_string(workload.value_size).size() + 2 + workload.value_size + 2;
     }
     ~Stream() { ::close(fd_); }
     Stream(const Stream&) = delete;
@@ -45,7 +47,8 @@ public:
 
     int fd() const { return fd_; }
     void send() {
-        if (::send(fd_, batch_.data(), batch_.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(batch_.size())) fail("send");
+        if (::send(fd_, batch_.data(), batch_.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(batch_.size()))
+            fail("send");
         missing_ = reply_size_ * depth;
     }
     /// True when the batch was answered.
@@ -73,7 +76,8 @@ void run(const Arguments& arguments) {
     std::vector<std::unique_ptr<Stream>> streams;
     std::vector<pollfd> polled;
     for (std::size_t i = 0; i < sockets; ++i) {
-        streams.push_back(std::make_unique<Stream>(static_cast<std::uint16_t>(arguments.count("port", 0)), i, workload));
+        streams.push_back(
+            std::make_unique<Stream>(static_cast<std::uint16_t>(arguments.count("port", 0)), i, workload));
         polled.push_back({streams.back()->fd(), POLLIN, 0});
         streams.back()->send();
     }

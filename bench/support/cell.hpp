@@ -79,9 +79,7 @@ struct Workload {
         value.assign(value_size, 'v');
     }
     /// The key of a caller's n-th operation: each caller walks over all of them from a place of its own.
-    const std::string& key(std::size_t caller, std::size_t n) const {
-        return keys[(caller * 7919 + n) % keys.size()];
-    }
+    const std::string& key(std::size_t caller, std::size_t n) const { return keys[(caller * 7919 + n) % keys.size()]; }
     void check(std::size_t size) const {
         if (size != value_size) throw std::runtime_error("a reply of the wrong size");
     }
