@@ -138,7 +138,8 @@ std::map<std::string, double> numbers_of(const std::string& output) {
     const std::size_t begin = output.rfind('\n', end);
     const std::string line = output.substr(begin == std::string::npos ? 0 : begin + 1);
     std::map<std::string, double> values;
-    for (const auto& field : boost::json::parse(line).as_object()) {
+    const boost::json::value parsed = boost::json::parse(line);
+    for (const auto& field : parsed.as_object()) {
         values[std::string(field.key())] = field.value().to_number<double>();
     }
     return values;

@@ -1,7 +1,6 @@
 // bench: a fixed number of operations, for callgrind to count their instructions, with their allocations; and what rests
 // on the heap: wires and projects.
-#include <cmath>
-#include <thread>
+#include <optional>
 
 #include <malloc.h>
 
@@ -67,8 +66,13 @@ private:
         for (std::size_t n = 0; begun_ < operations_; ++n) {
             if (++begun_ == operations_ / 2) before_ = allocations();
             if (begun_ == operations_) after_ = allocations();
-            co_await call_(workload_.key(index, n), workload_);
+            check(co_await call_(workload_.key(index, n), workload_));
         }
+    }
+
+    void check(const std::optional<std::string>& value) const { workload_.check(value ? value->size() : 0); }
+    void check(bool stored) const {
+        if (!stored) throw std::runtime_error("a value was not stored");
     }
 
     std::size_t operations_;

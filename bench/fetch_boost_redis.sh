@@ -48,7 +48,7 @@ run_apt() {
 run_apt update
 (cd "$apt" && run_apt download "$package")
 for file in "$apt/$package"_*.deb; do dpkg -x "$file" "$folder"; done
-rm -rf "$apt"
+rm -rf "$apt" "$root/build/release/configured"  # so that ./dev bench finds it
 [[ -f $folder/usr/include/boost/redis.hpp ]] || fail "$package has no Boost.Redis"
 
 # Its reads are of 4 KiB, which no setting of this version changes. Beside it, the same with 64 KiB: a stronger peer.

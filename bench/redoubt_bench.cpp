@@ -47,7 +47,7 @@ void fill(const std::string& url) {
     service.initialize();
     for (const std::string_view project : {"default", "bench"}) {
         redoubt::ProjectIsolatedRedisClient redis = service.get_connection(project);
-        for (const std::string& workload : {"get", "get4k"}) {
+        for (const char* const workload : {"get", "get4k"}) {
             const Workload data(workload);
             auto batch = redis.batch<bool>();
             for (const std::string& key : data.keys) batch.set(key, data.value);

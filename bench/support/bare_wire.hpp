@@ -2,7 +2,9 @@
 // difference to this.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,10 +67,12 @@ private:
             std::allocator_traits<NodeAllocator>::deallocate(allocator, this, 1);
             std::move(handler)(std::move(value));
         }
-        void on_failure(const redoubt::Error&, redoubt::FailureSource) override { on_complete(); }
+        void on_failure(const redoubt::Error&, redoubt::FailureSource) override { std::abort(); }
 
     private:
-        Get(Handler&& handler, std::string_view key) : handler_(std::move(handler)), command_(redoubt::cmd::get(key)) {}
+        Get(Handler&& handler, std::string_view key) : handler_(std::move(handler)), command_(redoubt::cmd::get(key)) {
+            set_timing(redoubt::TimePoint::max(), std::chrono::hours(1));  // never comes
+        }
         ~Get() override = default;
 
         Handler handler_;
