@@ -1,9 +1,11 @@
 // bench: child processes; see the header.
 #include "cells.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -33,8 +35,8 @@ public:
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, output_[1], STDOUT_FILENO);
         posix_spawn_file_actions_adddup2(&actions, errors_[1], STDERR_FILENO);
-        std::vector<std::string> words = arguments;
-        words.insert(words.begin(), program);
+        std::vector<std::string> words{program};
+        words.insert(words.end(), arguments.begin(), arguments.end());
         std::vector<char*> argv;
         for (std::string& word : words) argv.push_back(word.data());
         argv.push_back(nullptr);
@@ -143,6 +145,26 @@ std::map<std::string, double> numbers_of(const std::string& output) {
         values[std::string(field.key())] = field.value().to_number<double>();
     }
     return values;
+}
+
+Outcome run_redis_benchmark(const Cell& cell, const Surroundings& around) {
+    Outcome outcome;
+    try {
+        const std::string output = run_program(cell.program, filled_in(cell.arguments, around), start_and_end);
+        // "GET ...","123456.78",average,min,"p50","p95","p99",max: milliseconds, after a line of headings
+        std::vector<std::string> fields;
+        std::istringstream line(output.substr(output.find('\n') + 1));
+        for (std::string field; std::getline(line, field, ',');) {
+            field.erase(std::remove(field.begin(), field.end(), '"'), field.end());
+            fields.push_back(field);
+        }
+        outcome.values = {{"kops", std::stod(fields.at(1)) / 1000},
+                          {"p50", std::stod(fields.at(4)) * 1000},
+                          {"p99", std::stod(fields.at(6)) * 1000}};
+    } catch (const std::exception& error) {
+        outcome.failure = error.what();
+    }
+    return outcome;
 }
 
 Outcome run_cell(const Cell& cell, const Surroundings& around) {

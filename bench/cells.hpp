@@ -39,6 +39,8 @@ std::string run_program(const std::string& program, const std::vector<std::strin
 std::vector<std::string> filled_in(const std::vector<std::string>& arguments, const Surroundings& around);
 /// The numbers of the last line.
 std::map<std::string, double> numbers_of(const std::string& output);
+/// redis-benchmark, which says it in its own way.
+Outcome run_redis_benchmark(const Cell& cell, const Surroundings& around);
 Outcome run_cell(const Cell& cell, const Surroundings& around);
 
 }  // namespace bench

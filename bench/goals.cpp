@@ -55,6 +55,21 @@ Cell breaker(int threads) {
     return {fmt::format("breaker {} threads", threads), "redoubt_micro", {fmt::format("breaker/threads:{}$", threads)}};
 }
 
+Cell redis_benchmark(int pipeline, int operations) {
+    return {fmt::format("redis-benchmark get 50 clients, pipelines of {}", pipeline),
+            "redis-benchmark",
+            {"-h", "127.0.0.1", "-p", "{port}", "-c", "50", "-P", std::to_string(pipeline), "-n",
+             std::to_string(operations), "--csv", "GET", "key:000000000001"}};
+}
+
+std::optional<Reached> spread(std::vector<double> values) {
+    if (values.empty()) return std::nullopt;
+    std::sort(values.begin(), values.end());
+    const std::size_t middle = values.size() / 2;
+    const double median = values.size() % 2 != 0 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+    return Reached{median, values.front(), values.back()};
+}
+
 // Goals ---------------------------------------------------------------------------------------------------------
 
 Goal ratio(std::string row, std::string measure, Bound bound, double limit, std::string field, Cell candidate,
@@ -137,9 +152,10 @@ const std::vector<Goal>& goals() {
 }
 
 std::vector<Cell> information(bool whole_matrix) {
-    if (!whole_matrix) return {redoubt_unprefixed(), breaker(2)};
-    std::vector<Cell> cells{redoubt_unprefixed(), breaker(2)};
-    for (const std::string workload : {"get", "set", "mget", "get4k"}) {
+    std::vector<Cell> cells{redoubt_unprefixed(), breaker(2), redis_benchmark(1, 50'000), redis_benchmark(16, 500'000),
+                            redis_benchmark(64, 1'000'000)};
+    if (!whole_matrix) return cells;
+    for (const char* const workload : {"get", "set", "mget", "get4k"}) {
         for (const int callers : {1, 8, 64, 256, 1000}) {
             cells.push_back(redoubt(workload, callers));
             cells.push_back(redoubt(workload, callers, "{unix}"));
@@ -175,9 +191,7 @@ std::optional<Reached> reached(const Goal& goal, const Results& results, std::st
             if (other && !goal.difference && *other > 0) values.push_back(*mine / *other);
         }
     }
-    if (values.empty()) return std::nullopt;
-    std::sort(values.begin(), values.end());
-    return Reached{values[values.size() / 2], values.front(), values.back()};
+    return spread(std::move(values));
 }
 
 bool is_met(const Goal& goal, double value) {
@@ -200,9 +214,7 @@ std::optional<Reached> summary(const std::vector<Outcome>& outcomes, const std::
         const auto found = outcome.values.find(field);
         if (outcome.ok() && found != outcome.values.end()) values.push_back(found->second);
     }
-    if (values.empty()) return std::nullopt;
-    std::sort(values.begin(), values.end());
-    return Reached{values[values.size() / 2], values.front(), values.back()};
+    return spread(std::move(values));
 }
 
 }  // namespace bench

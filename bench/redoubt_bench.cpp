@@ -62,6 +62,7 @@ void fill(const std::string& url) {
 Outcome run_any(const Cell& cell, const Surroundings& around) {
     if (is_counted(cell)) return count(cell, around);
     if (cell.program == "redoubt_micro") return run_micro(cell, around);
+    if (cell.program == "redis-benchmark") return run_redis_benchmark(cell, around);
     return run_cell(cell, around);
 }
 
