@@ -90,14 +90,32 @@ void AsyncWire::wait_readable() {
 
 void AsyncWire::on_readable() {
     turn_time_ = Clock::now();
-    in_turn_ = true;
-    read_all();
-    in_turn_ = false;
+    {
+        // A handler that a reply resumes may throw; the exception belongs to whoever runs the loop, and the wire goes
+        // on with its next turn.
+        struct Turn {
+            AsyncWire& wire;
+            bool whole = false;
+            ~Turn() {
+                wire.in_turn_ = false;
+                if (!whole) wire.turn_again();
+            }
+        } turn{*this};
+        in_turn_ = true;
+        if (deliver()) read_all();
+        turn.whole = true;
+    }
     if (!open_) return;
     flush();
     if (!open_) return;
     arm_timer();
     wait_readable();
+}
+
+void AsyncWire::turn_again() noexcept {
+    boost::asio::post(descriptor_.get_executor(), [self = shared_from_this()] {
+        if (self->open_) self->on_readable();
+    });
 }
 
 void AsyncWire::read_all() {

@@ -56,6 +56,7 @@ public:
 private:
     void wait_readable();
     void on_readable();
+    void turn_again() noexcept;
     void wait_writable();
     void flush_later();
     void flush();

@@ -53,8 +53,9 @@ void Multiplexer::written(std::size_t bytes) noexcept {
 }
 
 std::span<char> Multiplexer::read_space() {
+    // A promised length is believed step by step: the buffer doubles as the bytes really come.
     const std::size_t missing = wanted_ > input_.size() ? wanted_ - input_.size() : 0;
-    char* at = input_.reserve(std::max(read_size_, missing));
+    char* at = input_.reserve(std::max(read_size_, std::min(missing, std::max(input_.size(), largest_read))));
     return {at, input_.free_at_end()};
 }
 

@@ -63,10 +63,10 @@ void AsyncCall::start() noexcept {
 }
 
 void AsyncCall::start_on_lane() noexcept {
-    initiating_ = true;
+    bool ended = false;
+    ended_ = &ended;
     attempt();
-    // When the call has ended in here, `end` has left the rest to a posted handler: this still exists.
-    initiating_ = false;
+    if (!ended) ended_ = nullptr;
 }
 
 void AsyncCall::attempt() {
@@ -152,12 +152,16 @@ void AsyncCall::cancel(bool also_written) {
     }
 }
 
+// Only success, which happens while a wire delivers replies, calls a handler of the lane directly. A failure is always
+// posted: it comes from initiations, and from loops over many calls that no handler may interrupt.
 void AsyncCall::end(const Error* error) {
     phase_ = Phase::idle;
-    if (error == nullptr) return finish(nullptr, !initiating_);
+    const bool initiating = ended_ != nullptr;
+    if (initiating) *ended_ = true;
+    if (error == nullptr) return finish(nullptr, !initiating);
     Error described = *error;
     state_.describe(described, name_, dispatcher_.origin(), Clock::now());
-    finish(&described, !initiating_);
+    finish(&described, false);
 }
 
 }  // namespace redoubt::dispatch

@@ -14,8 +14,8 @@ namespace redoubt::pool {
 
 namespace asio = boost::asio;
 
-AsyncPool::AsyncPool(asio::any_io_executor executor, std::shared_ptr<Node> node,
-                     std::shared_ptr<ConnectionSource> source, std::size_t max_waiting)
+AsyncPool::AsyncPool(asio::any_io_executor executor, std::shared_ptr<Node> node, std::weak_ptr<ConnectionSource> source,
+                     std::size_t max_waiting)
     : executor_(executor),
       node_(std::move(node)),
       source_(std::move(source)),
@@ -55,13 +55,18 @@ void AsyncPool::begin_dial() {
 }
 
 asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this alive*/) {
-    connection::Transport rested = source_->take_idle_for_shared();
+    const std::shared_ptr<ConnectionSource> source = source_.lock();
+    if (!source) {
+        dialing_ = false;
+        co_return;
+    }
+    connection::Transport rested = source->take_idle_for_shared();
     if (rested.is_open()) {
         dialing_ = false;
         if (!closed_) adopt(std::move(rested));
         co_return;
     }
-    if (!source_->begin_shared()) {
+    if (!source->begin_shared()) {
         dialing_ = false;
         fail_waiting(Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
                                "max_total_connections are open"));
@@ -71,13 +76,13 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
         co_await connection::async_dial(node_->session(), node_->tls(), Clock::now() + node_->connection_timeout());
     dialing_ = false;
     if (closed_ || dialed.error) {
-        source_->shared_not_opened();
+        source->shared_not_opened();
         if (closed_) co_return;
         node_->record_connection_failure(*dialed.error, Clock::now());
         fail_waiting(*dialed.error);
         co_return;
     }
-    source_->shared_opened();
+    source->shared_opened();
     adopt(std::move(dialed.transport));
 }
 
@@ -96,10 +101,11 @@ void AsyncPool::adopt(connection::Transport transport) {
     }
 }
 
-void AsyncPool::on_wire_lost(connection::AsyncWire&, const Error& error) {
+void AsyncPool::on_wire_lost(connection::AsyncWire& wire, const Error& error) {
+    // A server that closes a connection on which nothing is under way (its own idle time-out, say) is not failing.
+    if (wire.in_flight() != 0) node_->record_connection_failure(error, Clock::now());
     wire_.reset();
-    source_->shared_lost();
-    node_->record_connection_failure(error, Clock::now());
+    if (const auto source = source_.lock()) source->shared_lost();
 }
 
 void AsyncPool::fail_waiting(const Error& error) {
@@ -140,7 +146,7 @@ void AsyncPool::close(const Error& error) {
     if (wire_) {
         const auto wire = std::move(wire_);
         wire->close(error);
-        source_->shared_lost();
+        if (const auto source = source_.lock()) source->shared_lost();
     }
     fail_waiting(error);
 }

@@ -36,8 +36,8 @@ protected:
 /// Every member function is called on the executor, by one thread at a time.
 class AsyncPool final : public connection::AsyncWire::Owner, public std::enable_shared_from_this<AsyncPool> {
 public:
-    AsyncPool(boost::asio::any_io_executor executor, std::shared_ptr<Node> node,
-              std::shared_ptr<ConnectionSource> source, std::size_t max_waiting);
+    AsyncPool(boost::asio::any_io_executor executor, std::shared_ptr<Node> node, std::weak_ptr<ConnectionSource> source,
+              std::size_t max_waiting);
     ~AsyncPool();
 
     const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
@@ -66,7 +66,7 @@ private:
 
     boost::asio::any_io_executor executor_;
     std::shared_ptr<Node> node_;
-    std::shared_ptr<ConnectionSource> source_;
+    std::weak_ptr<ConnectionSource> source_;  // the pool, which owns this
     std::size_t max_waiting_;
     std::shared_ptr<connection::AsyncWire> wire_;
     std::deque<Operation*> waiting_;

@@ -19,16 +19,17 @@ void Lease::end() noexcept {
     if (wire_) pool_->end_lease(std::move(wire_), clean_);
 }
 
-Pool::Pool(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget, const PoolSettings& settings,
-           boost::asio::any_io_executor executor)
+Pool::Pool(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget, const PoolSettings& settings)
     : node_(std::move(node)),
       connection_budget_(std::move(budget)),
       settings_(settings),
-      executor_(std::move(executor)),
-      ledger_(settings.max_connections, settings.max_waiting) {
-    // The async side is owned by its pool and must not own it back: the source is borrowed.
-    async_ = std::make_shared<AsyncPool>(
-        executor_, node_, std::shared_ptr<ConnectionSource>(std::shared_ptr<void>(), this), settings.max_waiting);
+      ledger_(settings.max_connections, settings.max_waiting) {}
+
+std::shared_ptr<Pool> Pool::create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
+                                   const PoolSettings& settings, boost::asio::any_io_executor executor) {
+    const std::shared_ptr<Pool> made(new Pool(std::move(node), std::move(budget), settings));
+    made->async_ = std::make_shared<AsyncPool>(std::move(executor), made->node_, made, settings.max_waiting);
+    return made;
 }
 
 Pool::~Pool() = default;

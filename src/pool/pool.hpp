@@ -77,8 +77,8 @@ private:
 /// Thread-safe.
 class Pool final : public ConnectionSource, public std::enable_shared_from_this<Pool> {
 public:
-    Pool(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget, const PoolSettings& settings,
-         boost::asio::any_io_executor executor);
+    static std::shared_ptr<Pool> create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
+                                        const PoolSettings& settings, boost::asio::any_io_executor executor);
     ~Pool();
 
     /// The wire that blocking callers share; opens it when there is none. One caller connects, the others wait
@@ -114,6 +114,8 @@ public:
     void shared_lost() override;
 
 private:
+    Pool(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget, const PoolSettings& settings);
+
     friend class Lease;
     using Lock = std::unique_lock<std::mutex>;
     struct Resting {
@@ -137,7 +139,6 @@ private:
     std::shared_ptr<Node> node_;
     std::shared_ptr<ConnectionBudget> connection_budget_;
     PoolSettings settings_;
-    boost::asio::any_io_executor executor_;
     policy::RetryBudget retry_budget_;
     std::shared_ptr<AsyncPool> async_;
 

@@ -26,27 +26,35 @@ namespace asio = boost::asio;
 // How long `close` lets the loops of the service's own threads run out.
 constexpr auto drain_time = std::chrono::seconds(2);
 
-// A loop with the one thread that runs it.
+// A loop with the one thread that runs it. The thread shares the loop, so that a service that is closed by a handler
+// on that very thread need not wait for itself.
 class OwnLane {
 public:
     OwnLane()
-        : work_(asio::make_work_guard(loop_)), thread_([this] {
+        : state_(std::make_shared<State>()), work_(asio::make_work_guard(state_->loop)), thread_([state = state_] {
               dispatch::mark_io_thread();
-              loop_.run();
-              ended_.set_value();
+              state->loop.run();
+              state->ended.set_value();
           }) {}
     // Everything that was on the loop has been closed before: it runs out by itself, and is stopped when it does not.
     ~OwnLane() {
         work_.reset();
-        if (ended_.get_future().wait_for(drain_time) != std::future_status::ready) loop_.stop();
+        if (thread_.get_id() == std::this_thread::get_id()) {
+            thread_.detach();
+            return;
+        }
+        if (state_->ended.get_future().wait_for(drain_time) != std::future_status::ready) state_->loop.stop();
         thread_.join();
     }
-    asio::io_context::executor_type executor() { return loop_.get_executor(); }
+    asio::io_context::executor_type executor() { return state_->loop.get_executor(); }
 
 private:
-    asio::io_context loop_{1};
+    struct State {
+        asio::io_context loop{1};
+        std::promise<void> ended;
+    };
+    std::shared_ptr<State> state_;
     asio::executor_work_guard<asio::io_context::executor_type> work_;
-    std::promise<void> ended_;
     std::thread thread_;
 };
 

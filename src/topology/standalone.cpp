@@ -26,11 +26,14 @@ public:
           budget_(std::move(budget)),
           node_(std::make_shared<pool::Node>(config, target, std::move(telemetry))),
           prober_(std::make_shared<pool::Prober>(lane, node_)) {
-        node_->when_opened([prober = prober_] { prober->wake(); });
+        // The prober holds the node; the node must not hold the prober.
+        node_->when_opened([weak = std::weak_ptr<pool::Prober>(prober_)] {
+            if (const auto prober = weak.lock()) prober->wake();
+        });
     }
 
     std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane) override {
-        return std::make_unique<StandaloneRouter>(std::make_shared<pool::Pool>(node_, budget_, settings_, lane));
+        return std::make_unique<StandaloneRouter>(pool::Pool::create(node_, budget_, settings_, lane));
     }
     void for_each_node(const std::function<void(pool::Node&)>& visit) override { visit(*node_); }
     void stop() override {

@@ -44,9 +44,9 @@ protected:
               std::optional<Error>&& refused, const CallOptions& options, std::string_view name);
     ~AsyncCall() override;
 
-    /// The end: with the error, or with what `read` was given. `inside`: called by the lane's thread and not by the
-    /// caller's own initiation, so that a handler of the same lane may be called at once. Destroys this.
-    virtual void finish(const Error* error, bool inside) noexcept = 0;
+    /// The end: with the error, or with what `read` was given. Destroys this. `at_once`: the handler may be called
+    /// before this returns, if it belongs to the lane; it may throw, and the exception passes. Else it is posted.
+    virtual void finish(const Error* error, bool at_once) = 0;
 
     const Lane& lane() const noexcept;
 
@@ -70,7 +70,7 @@ private:
     std::optional<Error> refused_;
     std::uint32_t generation_ = 0;  // of the breaker when the attempt was admitted
     Phase phase_ = Phase::idle;
-    bool initiating_ = false;
+    bool* ended_ = nullptr;  // while `start` runs: where to say that the call has ended inside it
     bool cancelled_ = false;
 };
 

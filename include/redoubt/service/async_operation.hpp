@@ -117,7 +117,7 @@ private:
     }
     void fail(std::uint32_t index, const Error& error) override { replies_.fail(index, error); }
 
-    void finish(const Error* error, bool inside) noexcept override {
+    void finish(const Error* error, bool at_once) override {
         auto slot = boost::asio::get_associated_cancellation_slot(handler_);
         if (same_lane_ && slot.is_connected()) slot.clear();
 
@@ -125,7 +125,7 @@ private:
         Handler handler(std::move(handler_));
         Executor executor(std::move(executor_));
         boost::asio::any_io_executor work(std::move(work_));
-        const bool at_once = same_lane_ && inside;
+        const bool direct = same_lane_ && at_once;
         result<Value> outcome =
             error != nullptr ? result<Value>(boost::system::in_place_error, *error) : replies_.take();
         const std::shared_ptr<isolation::Project> project(std::move(project_));
@@ -134,7 +134,7 @@ private:
         this->~AsyncOperation();
         std::allocator_traits<NodeAllocator>::deallocate(allocator, this, 1);
 
-        if (at_once) {
+        if (direct) {
             Completion::call(handler, std::move(outcome));
             return;
         }

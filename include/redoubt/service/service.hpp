@@ -29,8 +29,9 @@ public:
     /// Runs async calls, the monitor and the probes on `io_threads` threads of its own.
     /// @throws RedisConfigurationException naming every bad field, its value (secrets masked) and what is allowed
     explicit RedisService(RedisServiceConfig config);
-    /// Runs them on the application's loop, which one thread must run; `io_threads` is ignored. Until `close`, the
-    /// service's connections and timers are work of that loop. Blocking calls never need the loop.
+    /// Runs them on the application's loop, which one thread must run and which must outlive the service; `io_threads`
+    /// is ignored. Until `close`, the service's connections and timers are work of that loop. Blocking calls never
+    /// need the loop.
     RedisService(boost::asio::io_context& loop, RedisServiceConfig config);
     ~RedisService();
     RedisService(const RedisService&) = delete;
