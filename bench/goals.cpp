@@ -11,7 +11,7 @@ namespace {
 // Candidates ----------------------------------------------------------------------------------------------------
 
 Cell redoubt(const std::string& workload, int callers, const std::string& url = "{url}") {
-    const std::string where = url == "{url}" ? "" : " " + url.substr(1, url.size() - 2);
+    const std::string where = url == "{url}" ? "" : fmt::format(" {}", url.substr(1, url.size() - 2));
     return {fmt::format("redoubt {} {} coroutines{}", workload, callers, where),
             "bench_redoubt",
             {"--mode", "coroutines", "--workload", workload, "--callers", std::to_string(callers), "--url", url}};
