@@ -30,6 +30,7 @@ packages_of() {
             ;;
         any-server) command -v valkey-server >/dev/null || echo redis-server ;;
         test) echo libgtest-dev redis-server redis-tools valkey-server valkey-tools ;;
+        bench) echo libhiredis-dev libbenchmark-dev valgrind ;;
         clang) echo clang-14 libclang-rt-14-dev ;;
         lint) echo clang-format-14 clang-tidy-14 ;;
         *) fail "unknown need: $1" ;;
@@ -39,7 +40,7 @@ packages_of() {
 # The program of a package, where having the program is enough; nothing for libraries.
 program_of() {
     case $1 in
-        g++ | cmake | ccache | redis-server | valkey-server | clang-format-14 | clang-tidy-14) echo "$1" ;;
+        g++ | cmake | ccache | redis-server | valkey-server | clang-format-14 | clang-tidy-14 | valgrind) echo "$1" ;;
         clang-14) echo clang++-14 ;;
         ninja-build) echo ninja ;;
         redis-tools) echo redis-cli ;;

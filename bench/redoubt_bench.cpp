@@ -1,0 +1,154 @@
+// bench: starts a server, runs the candidates in interleaved rounds, and prints the table of the goals.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <set>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <redoubt/redoubt.hpp>
+
+#include "counting.hpp"
+#include "support/cell.hpp"
+#include "table.hpp"
+
+namespace bench {
+namespace {
+
+struct Options {
+    std::string server;
+    std::string json;
+    std::vector<std::string> rows;
+    int rounds = 5;
+    double seconds = 1;
+    bool all = false;
+    bool counts = false;
+    bool update = false;
+    std::string counts_file = "bench/counts.json";
+};
+
+redoubt::EmbeddedServer start_server(const Options& options) {
+    redoubt::EmbeddedServerOptions server;
+    server.program = options.server;
+    server.tcp = true;
+    server.max_memory = "1gb";
+    server.extra_arguments = {"--save", "", "--maxclients", "12000"};
+    return redoubt::EmbeddedServer(std::move(server));
+}
+
+// The same keys for those who prefix and those who do not.
+void fill(const std::string& url) {
+    redoubt::RedisServiceConfig config;
+    config.url = url;
+    config.environment = redoubt::Environment::development;
+    redoubt::RedisService service(config);
+    service.initialize();
+    for (const std::string_view project : {"default", "bench"}) {
+        redoubt::ProjectIsolatedRedisClient redis = service.get_connection(project);
+        for (const char* const workload : {"get", "get4k"}) {
+            const Workload data(workload);
+            auto batch = redis.batch<bool>();
+            for (const std::string& key : data.keys) batch.set(key, data.value);
+            for (const bool stored : std::move(batch).execute()) {
+                if (!stored) throw std::runtime_error("a key could not be stored");
+            }
+        }
+    }
+    service.close();
+}
+
+Outcome run_any(const Cell& cell, const Surroundings& around) {
+    if (is_counted(cell)) return count(cell, around);
+    if (cell.program == "redoubt_micro") return run_micro(cell, around);
+    if (cell.program == "redis-benchmark") return run_redis_benchmark(cell, around);
+    return run_cell(cell, around);
+}
+
+std::vector<Goal> wanted_goals(const std::vector<std::string>& rows) {
+    std::vector<Goal> wanted;
+    for (const Goal& goal : goals()) {
+        if (rows.empty() || std::find(rows.begin(), rows.end(), goal.row) != rows.end()) wanted.push_back(goal);
+    }
+    if (wanted.empty()) throw std::runtime_error("no such row");
+    return wanted;
+}
+
+// A candidate and its peer stand next to each other in a round, and each cell runs once in it.
+std::vector<Cell> cells_of(const std::vector<Goal>& wanted, const std::vector<Cell>& others) {
+    std::vector<Cell> cells;
+    std::set<std::string> seen;
+    const auto add = [&](const Cell& cell) {
+        if (seen.insert(cell.name).second) cells.push_back(cell);
+    };
+    for (const Goal& goal : wanted) {
+        add(goal.candidate);
+        if (goal.peer) add(*goal.peer);
+    }
+    for (const Cell& cell : others) add(cell);
+    return cells;
+}
+
+Results run_rounds(const std::vector<Cell>& cells, const Options& options, const Surroundings& around) {
+    Results results;
+    for (int round = 0; round < options.rounds; ++round) {
+        for (const Cell& cell : cells) {
+            std::vector<Outcome>& outcomes = results[cell.name];
+            // What is counted, and what failed for good, is the same in each round.
+            if (round != 0 && (is_counted(cell) || !outcomes[0].ok())) continue;
+            fmt::print(stderr, "\r\033[Kround {} of {}: {}", round + 1, options.rounds, cell.name);
+            outcomes.push_back(run_any(cell, around));
+        }
+    }
+    fmt::print(stderr, "\r\033[K");
+    return results;
+}
+
+int run(const Options& options, const std::string& program) {
+    const redoubt::EmbeddedServer server = start_server(options);
+    Surroundings around;
+    around.folder = std::filesystem::path(program).parent_path().string() + "/";
+    around.tcp_url = server.tcp_url();
+    around.unix_url = server.url();
+    around.port = std::to_string(server.port());
+    around.seconds = options.seconds;
+    fill(around.tcp_url);
+
+    if (options.counts) return compare_counts(around, options.counts_file, options.update) ? 0 : 1;
+
+    const Heading heading{server.version(), options.rounds, options.seconds};
+    fmt::print("{}, {} rounds of {} s a cell, TCP loopback, keys of 16 and values of 64 bytes\n\n", heading.server,
+               heading.rounds, heading.seconds);
+    const std::vector<Goal> wanted = wanted_goals(options.rows);
+    const Results results = run_rounds(
+        cells_of(wanted, options.rows.empty() ? information(options.all) : std::vector<Cell>{}), options, around);
+    print_goals(wanted, results);
+    print_rows(results);
+    if (!options.json.empty()) write_json(options.json, heading, wanted, results);
+    return 0;
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int count, char** words) {
+    bench::Options options;
+    CLI::App app("Redoubt against its peers, in one run");
+    app.add_option("--server", options.server, "redis-server or valkey-server");
+    app.add_option("--rounds", options.rounds, "interleaved rounds")->check(CLI::Range(1, 1000));
+    app.add_option("--seconds", options.seconds, "of each cell")->check(CLI::Range(0.05, 600.0));
+    app.add_option("--rows", options.rows, "only these rows of the table")->delimiter(',');
+    app.add_option("--json", options.json, "also write the table as JSON");
+    app.add_flag("--all", options.all, "the whole matrix beside the table");
+    app.add_flag("--counts", options.counts, "only instructions, allocations and heap, against what is kept");
+    app.add_flag("--update", options.update, "with --counts: keep what was counted");
+    app.add_option("--counts-file", options.counts_file, "where counts are kept");
+    CLI11_PARSE(app, count, words);
+    try {
+        return bench::run(options, std::filesystem::canonical("/proc/self/exe").string());
+    } catch (const std::exception& error) {
+        std::cerr << "redoubt_bench: " << error.what() << '\n';
+        return 1;
+    }
+}
