@@ -11,6 +11,7 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "resp/building.hpp"
 #include "support/fake_peer.hpp"
 #include "support/live_service.hpp"
 
@@ -222,7 +223,8 @@ TEST_P(BadInput, AReplyOfAnotherTypeThanAskedFor) {
     service.initialize();
     const auto redis = service.get_connection("alpha");
     redis.set("k", "text");
-    Command<std::int64_t> command(*find_command("GET"), static_cast<Command<std::int64_t>::Reader>(&read_reply));
+    // No public builder asks for the wrong type, so one is made as the builders do.
+    resp::Building<std::int64_t> command(*find_command("GET"), static_cast<Command<std::int64_t>::Reader>(&read_reply));
     command.add(Argument::key("k"));
     const auto expect_type_error = [](const Error& error) {
         EXPECT_EQ(error.kind, ErrorKind::reply_type);
