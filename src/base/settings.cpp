@@ -31,6 +31,7 @@ using Text = Unbounded<std::string>;
 /// The smallest fraction above 0 that anybody could mean.
 constexpr double above_zero = 1e-9;
 
+// clang-format off: it takes the lambdas of this table apart.
 const Setting settings[] = {
     {"max_connections", "REDIS_MAX_CONNECTIONS", Size{[](Config & c) -> auto& {return c.max_connections;
 }  // namespace
@@ -198,6 +199,7 @@ const Setting settings[] = {
 ,
 }
 ;
+// clang-format on
 
 // The places give out mutable references; a reader's config is not changed through them.
 template <class Place>
