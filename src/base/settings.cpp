@@ -31,174 +31,66 @@ using Text = Unbounded<std::string>;
 /// The smallest fraction above 0 that anybody could mean.
 constexpr double above_zero = 1e-9;
 
-// clang-format off: it takes the lambdas of this table apart.
+// The formatter takes the lambdas of this table apart.
+// clang-format off
 const Setting settings[] = {
-    {"max_connections", "REDIS_MAX_CONNECTIONS", Size{[](Config & c) -> auto& {return c.max_connections;
-}  // namespace
-, 10, 100'000
-}  // namespace redoubt::base
-}
-, {"min_idle_connections", "REDIS_MIN_IDLE_CONNECTIONS", Size{[](Config & c) -> auto& {return c.min_idle_connections;
-}
-, 0, 100'000
-}
-}
-, {"max_total_connections", "REDIS_MAX_TOTAL_CONNECTIONS", Size{[](Config & c) -> auto& {return c.max_total_connections;
-}
-, 10, 1'000'000
-}
-}
-, {"max_waiting", "REDIS_MAX_WAITING", Size{[](Config & c) -> auto& {return c.max_waiting;
-}
-, 0, many
-}
-}
-, {"connection_timeout", "REDIS_CONNECTION_TIMEOUT", Span{[](Config & c) -> auto& {return c.connection_timeout;
-}
-, shortest, longest
-}
-}
-, {"operation_timeout", "REDIS_OPERATION_TIMEOUT", Span{[](Config & c) -> auto& {return c.operation_timeout;
-}
-, shortest, longest
-}
-}
-, {"attempt_timeout", "REDIS_ATTEMPT_TIMEOUT", Span{[](Config & c) -> auto& {return c.attempt_timeout;
-}
-, shortest, longest
-}
-}
-, {"max_retries", "REDIS_MAX_RETRIES", Number{[](Config & c) -> auto& {return c.max_retries;
-}
-, 0, 1'000
-}
-}
-, {"retry_delay", "REDIS_RETRY_DELAY", Span{[](Config & c) -> auto& {return c.retry_delay;
-}
-, shortest, longest
-}
-}
-, {"retry_delay_max", "REDIS_RETRY_DELAY_MAX", Span{[](Config & c) -> auto& {return c.retry_delay_max;
-}
-, shortest, longest
-}
-}
-, {"retry_idempotent_writes", "REDIS_RETRY_IDEMPOTENT_WRITES",
-   Flag{[](Config & c) -> auto& {return c.retry_idempotent_writes;
-}
-}
-}
-, {"max_queued_commands", "REDIS_MAX_QUEUED_COMMANDS", Size{[](Config & c) -> auto& {return c.max_queued_commands;
-}
-, 1, many
-}
-}
-, {"max_queued_bytes", "REDIS_MAX_QUEUED_BYTES", Size{[](Config & c) -> auto& {return c.max_queued_bytes;
-}
-, 1024, tebibyte
-}
-}
-, {"max_bulk_bytes", "REDIS_MAX_BULK_BYTES", Size{[](Config & c) -> auto& {return c.reply_limits.max_bulk_bytes;
-}
-, 1024, tebibyte
-}
-}
-, {"max_reply_bytes", "REDIS_MAX_REPLY_BYTES", Size{[](Config & c) -> auto& {return c.reply_limits.max_reply_bytes;
-}
-, 1024, tebibyte
-}
-}
-, {"max_reply_elements", "REDIS_MAX_REPLY_ELEMENTS", Size{[](Config & c) -> auto& {return c.reply_limits.max_elements;
-}
-, 64, many
-}
-}
-, {"max_reply_depth", "REDIS_MAX_REPLY_DEPTH", Number{[](Config & c) -> auto& {return c.reply_limits.max_depth;
-}
-, 4, 1'000
-}
-}
-, {"health_check_interval", "REDIS_HEALTH_CHECK_INTERVAL", Span{[](Config & c) -> auto& {return c.health_check_interval;
-}
-, Duration::zero(), longest
-}
-}
-, {"memory_warning_threshold", "REDIS_MEMORY_WARNING_THRESHOLD",
-   Fraction{[](Config & c) -> auto& {return c.memory_warning_threshold;
-}
-, above_zero, 1.0
-}
-}
-, {"memory_critical_threshold", "REDIS_MEMORY_CRITICAL_THRESHOLD",
-   Fraction{[](Config & c) -> auto& {return c.memory_critical_threshold;
-}
-, above_zero, 1.0
-}
-}
-, {"circuit_breaker_failure_threshold", "CIRCUIT_BREAKER_FAILURE_THRESHOLD",
-   Number{[](Config & c) -> auto& {return c.circuit_breaker.failure_threshold;
-}
-, 1, 1'000'000
-}
-}
-, {"circuit_breaker_recovery_timeout", "CIRCUIT_BREAKER_RECOVERY_TIMEOUT",
-   Span{[](Config & c) -> auto& {return c.circuit_breaker.recovery_timeout;
-}
-, shortest, longest
-}
-}
-, {"circuit_breaker_success_threshold", "CIRCUIT_BREAKER_SUCCESS_THRESHOLD",
-   Number{[](Config & c) -> auto& {return c.circuit_breaker.success_threshold;
-}
-, 1, 1'000'000
-}
-}
-, {"circuit_breaker_half_open_permits", "CIRCUIT_BREAKER_HALF_OPEN_PERMITS",
-   Number{[](Config & c) -> auto& {return c.circuit_breaker.half_open_permits;
-}
-, 1, 1'000
-}
-}
-, {"tls_verify", "REDIS_TLS_VERIFY", Flag{[](Config & c) -> auto& {return c.tls.verify;
-}
-}
-}
-, {"tls_ca", "REDIS_TLS_CA", Text{[](Config & c) -> auto& {return c.tls.ca;
-}
-}
-}
-, {"tls_cert", "REDIS_TLS_CERT", Text{[](Config & c) -> auto& {return c.tls.cert;
-}
-}
-}
-, {"tls_key", "REDIS_TLS_KEY", Text{[](Config & c) -> auto& {return c.tls.key;
-}
-}
-}
-, {"tls_server_name", "REDIS_TLS_SERVER_NAME", Text{[](Config & c) -> auto& {return c.tls.server_name;
-}
-}
-}
-, {"environment", "REDIS_ENVIRONMENT", Unbounded<Environment>{[](Config & c) -> auto& {return c.environment;
-}
-}
-}
-, {"protocol", "REDIS_PROTOCOL", Unbounded<Protocol>{[](Config & c) -> auto& {return c.protocol;
-}
-}
-}
-, {"client_name", "REDIS_CLIENT_NAME", Text{[](Config & c) -> auto& {return c.client_name;
-}
-}
-}
-, {"io_threads", "REDIS_IO_THREADS", Size{[](Config & c) -> auto& {return c.io_threads;
-}
-, 1, 64
-}
-}
-,
-}
-;
+    {"max_connections", "REDIS_MAX_CONNECTIONS",
+     Size{[](Config& c) -> auto& { return c.max_connections; }, 10, 100'000}},
+    {"min_idle_connections", "REDIS_MIN_IDLE_CONNECTIONS",
+     Size{[](Config& c) -> auto& { return c.min_idle_connections; }, 0, 100'000}},
+    {"max_total_connections", "REDIS_MAX_TOTAL_CONNECTIONS",
+     Size{[](Config& c) -> auto& { return c.max_total_connections; }, 10, 1'000'000}},
+    {"max_waiting", "REDIS_MAX_WAITING", Size{[](Config& c) -> auto& { return c.max_waiting; }, 0, many}},
+    {"connection_timeout", "REDIS_CONNECTION_TIMEOUT",
+     Span{[](Config& c) -> auto& { return c.connection_timeout; }, shortest, longest}},
+    {"operation_timeout", "REDIS_OPERATION_TIMEOUT",
+     Span{[](Config& c) -> auto& { return c.operation_timeout; }, shortest, longest}},
+    {"attempt_timeout", "REDIS_ATTEMPT_TIMEOUT",
+     Span{[](Config& c) -> auto& { return c.attempt_timeout; }, shortest, longest}},
+    {"max_retries", "REDIS_MAX_RETRIES", Number{[](Config& c) -> auto& { return c.max_retries; }, 0, 1'000}},
+    {"retry_delay", "REDIS_RETRY_DELAY",
+     Span{[](Config& c) -> auto& { return c.retry_delay; }, shortest, longest}},
+    {"retry_delay_max", "REDIS_RETRY_DELAY_MAX",
+     Span{[](Config& c) -> auto& { return c.retry_delay_max; }, shortest, longest}},
+    {"retry_idempotent_writes", "REDIS_RETRY_IDEMPOTENT_WRITES",
+     Flag{[](Config& c) -> auto& { return c.retry_idempotent_writes; }}},
+    {"max_queued_commands", "REDIS_MAX_QUEUED_COMMANDS",
+     Size{[](Config& c) -> auto& { return c.max_queued_commands; }, 1, many}},
+    {"max_queued_bytes", "REDIS_MAX_QUEUED_BYTES",
+     Size{[](Config& c) -> auto& { return c.max_queued_bytes; }, 1024, tebibyte}},
+    {"max_bulk_bytes", "REDIS_MAX_BULK_BYTES",
+     Size{[](Config& c) -> auto& { return c.reply_limits.max_bulk_bytes; }, 1024, tebibyte}},
+    {"max_reply_bytes", "REDIS_MAX_REPLY_BYTES",
+     Size{[](Config& c) -> auto& { return c.reply_limits.max_reply_bytes; }, 1024, tebibyte}},
+    {"max_reply_elements", "REDIS_MAX_REPLY_ELEMENTS",
+     Size{[](Config& c) -> auto& { return c.reply_limits.max_elements; }, 64, many}},
+    {"max_reply_depth", "REDIS_MAX_REPLY_DEPTH",
+     Number{[](Config& c) -> auto& { return c.reply_limits.max_depth; }, 4, 1'000}},
+    {"health_check_interval", "REDIS_HEALTH_CHECK_INTERVAL",
+     Span{[](Config& c) -> auto& { return c.health_check_interval; }, Duration::zero(), longest}},
+    {"memory_warning_threshold", "REDIS_MEMORY_WARNING_THRESHOLD",
+     Fraction{[](Config& c) -> auto& { return c.memory_warning_threshold; }, above_zero, 1.0}},
+    {"memory_critical_threshold", "REDIS_MEMORY_CRITICAL_THRESHOLD",
+     Fraction{[](Config& c) -> auto& { return c.memory_critical_threshold; }, above_zero, 1.0}},
+    {"circuit_breaker_failure_threshold", "CIRCUIT_BREAKER_FAILURE_THRESHOLD",
+     Number{[](Config& c) -> auto& { return c.circuit_breaker.failure_threshold; }, 1, 1'000'000}},
+    {"circuit_breaker_recovery_timeout", "CIRCUIT_BREAKER_RECOVERY_TIMEOUT",
+     Span{[](Config& c) -> auto& { return c.circuit_breaker.recovery_timeout; }, shortest, longest}},
+    {"circuit_breaker_success_threshold", "CIRCUIT_BREAKER_SUCCESS_THRESHOLD",
+     Number{[](Config& c) -> auto& { return c.circuit_breaker.success_threshold; }, 1, 1'000'000}},
+    {"circuit_breaker_half_open_permits", "CIRCUIT_BREAKER_HALF_OPEN_PERMITS",
+     Number{[](Config& c) -> auto& { return c.circuit_breaker.half_open_permits; }, 1, 1'000}},
+    {"tls_verify", "REDIS_TLS_VERIFY", Flag{[](Config& c) -> auto& { return c.tls.verify; }}},
+    {"tls_ca", "REDIS_TLS_CA", Text{[](Config& c) -> auto& { return c.tls.ca; }}},
+    {"tls_cert", "REDIS_TLS_CERT", Text{[](Config& c) -> auto& { return c.tls.cert; }}},
+    {"tls_key", "REDIS_TLS_KEY", Text{[](Config& c) -> auto& { return c.tls.key; }}},
+    {"tls_server_name", "REDIS_TLS_SERVER_NAME", Text{[](Config& c) -> auto& { return c.tls.server_name; }}},
+    {"environment", "REDIS_ENVIRONMENT",
+     Unbounded<Environment>{[](Config& c) -> auto& { return c.environment; }}},
+    {"protocol", "REDIS_PROTOCOL", Unbounded<Protocol>{[](Config& c) -> auto& { return c.protocol; }}},
+    {"client_name", "REDIS_CLIENT_NAME", Text{[](Config& c) -> auto& { return c.client_name; }}},
+    {"io_threads", "REDIS_IO_THREADS", Size{[](Config& c) -> auto& { return c.io_threads; }, 1, 64}},
+};
 // clang-format on
 
 // The places give out mutable references; a reader's config is not changed through them.
