@@ -190,7 +190,8 @@ TEST_P(RunCommand, HealthAndMetricsPrintJson) {
     server().kill();
     const Ran dead = redoubt_command({"health", "--url", server().url() + "?max_retries=0"});
     EXPECT_EQ(dead.status, 1);
-    EXPECT_FALSE(dead.out.empty() && dead.err.empty());
+    EXPECT_EQ(json::parse(dead.out).at("status").as_string(), "unhealthy");
+    EXPECT_TRUE(dead.err.starts_with("RedisConnectionException: ")) << dead.err;
 }
 
 TEST_P(RunCommand, AServerOfItsOwnForOneCall) {

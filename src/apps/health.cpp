@@ -1,4 +1,5 @@
 // apps: `redoubt health`: the JSON of health_check().
+#include <chrono>
 #include <memory>
 
 #include <redoubt/redoubt.hpp>
@@ -10,10 +11,24 @@
 namespace redoubt::apps {
 namespace {
 
+boost::json::object unreachable(const RedisException& down) {
+    const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return {{"status", "unhealthy"},
+            {"timestamp", now},
+            {"service", "redis"},
+            {"test_operations", {{"status", "failed"}, {"failed_step", "connect"}, {"error", down.what()}}}};
+}
+
 int run_health(const TargetOptions& options) {
     ConnectionTarget target(options);
     RedisService service(target.config);
-    service.initialize();
+    try {
+        service.initialize();
+    } catch (const RedisException& down) {
+        // Whoever asks for health wants an answer above all when there is nothing to connect to.
+        print_json(unreachable(down), options.json);
+        throw;
+    }
     const boost::json::object health = service.health_check();
     print_json(health, options.json);
     service.close();
