@@ -32,8 +32,9 @@ std::optional<Error> AsyncPool::submit(Operation& operation, TimePoint now) {
                          "too many calls wait for a connection (max_waiting)");
     }
     waiting_.push_back(&operation);
-    if (!dialing_) begin_dial();
     arm_timer(operation.call_deadline());
+    // Last: a dial may fail before it has to wait, and then the operation has ended when this returns.
+    if (!dialing_) begin_dial();
     return std::nullopt;
 }
 
