@@ -157,7 +157,7 @@ std::size_t Multiplexer::expire(TimePoint now) {
     std::vector<Cancelled> how;
     how.reserve(expired.size());
     // From the back, so that closing a gap does not move those that are still to go.
-    for (auto it = expired.rbegin(); it != expired.rend(); ++it) how.push_back(cancel(**it));
+    for (std::size_t left = expired.size(); left-- != 0;) how.push_back(cancel(*expired[left]));
     for (std::size_t i = 0; i != expired.size(); ++i) {
         const bool sent = how[expired.size() - 1 - i] == Cancelled::tombstone;
         expired[i]->on_failure(

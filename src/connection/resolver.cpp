@@ -76,6 +76,12 @@ Resolution::Resolution(const std::string& host, std::uint16_t port) : shared_(st
                 shared->error_text.clear();
                 shared->look_up(host, port, 0);
             }
+            // A bare system may not know the name, which always means this machine (RFC 6761, section 6.3).
+            if (shared->addresses.empty() && host == "localhost") {
+                shared->error_text.clear();
+                shared->look_up("127.0.0.1", port, AI_NUMERICHOST);
+                shared->look_up("::1", port, AI_NUMERICHOST);
+            }
             shared->announce();
         }).detach();
     } catch (const std::system_error& refused) {  // no more threads

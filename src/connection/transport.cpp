@@ -79,7 +79,7 @@ std::string Transport::describe(const IoResult& result) const {
     if (result.error_number != 0) return fmt::format("{}: {}", result.what, std::strerror(result.error_number));
     if (tls_mutex_ == nullptr) return result.what != nullptr ? result.what : "no connection";
     const std::lock_guard lock(*tls_mutex_);
-    return fmt::format("TLS: {}", tls_error_);
+    return tls_error_;
 }
 
 IoResult Transport::connect(const Address& address) {

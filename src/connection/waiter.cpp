@@ -3,8 +3,7 @@
 
 #include <cerrno>
 #include <chrono>
-
-#include <time.h>
+#include <ctime>
 
 namespace redoubt::connection {
 

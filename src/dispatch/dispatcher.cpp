@@ -71,18 +71,16 @@ void mark_io_thread() noexcept { is_io_thread = true; }
 
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
                     bool attempt_timeout_was_shorter, TimePoint now) {
-    if (error == nullptr) {
-        node.record_success(admission, now);
-    } else if (source == FailureSource::wire) {
-        node.release(admission);
-    } else if (error->stage == Stage::reply) {
-        if (connection::is_node_failure(error->prefix())) {
-            node.record_failure(admission, now);
-        } else {
-            node.record_success(admission, now);
-        }
-    } else if (error->kind == ErrorKind::timeout && error->stage == Stage::sent && attempt_timeout_was_shorter) {
+    const bool of_the_wire = error != nullptr && source == FailureSource::wire;
+    const bool answered = error == nullptr || (!of_the_wire && error->stage == Stage::reply);
+    const bool node_failed =
+        error != nullptr && !of_the_wire &&
+        (answered ? connection::is_node_failure(error->prefix())
+                  : error->kind == ErrorKind::timeout && error->stage == Stage::sent && attempt_timeout_was_shorter);
+    if (node_failed) {
         node.record_failure(admission, now);
+    } else if (answered) {
+        node.record_success(admission, now);
     } else {
         node.release(admission);
     }

@@ -16,11 +16,11 @@ namespace asio = boost::asio;
 
 AsyncPool::AsyncPool(asio::any_io_executor executor, std::shared_ptr<Node> node, std::weak_ptr<ConnectionSource> source,
                      std::size_t max_waiting)
-    : executor_(executor),
+    : executor_(std::move(executor)),
       node_(std::move(node)),
       source_(std::move(source)),
       max_waiting_(max_waiting),
-      timer_(std::move(executor)) {}
+      timer_(executor_) {}
 
 AsyncPool::~AsyncPool() = default;
 

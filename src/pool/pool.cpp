@@ -27,7 +27,7 @@ Pool::Pool(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
 
 std::shared_ptr<Pool> Pool::create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
                                    const PoolSettings& settings, boost::asio::any_io_executor executor) {
-    const std::shared_ptr<Pool> made(new Pool(std::move(node), std::move(budget), settings));
+    std::shared_ptr<Pool> made(new Pool(std::move(node), std::move(budget), settings));
     made->async_ = std::make_shared<AsyncPool>(std::move(executor), made->node_, made, settings.max_waiting);
     return made;
 }
