@@ -34,7 +34,7 @@ struct Gathered {
 struct Blocking {
     template <class Replies>
     static result<typename Replies::value_type> try_run(const Handle& handle, Gathered&& gathered,
-                                                        std::string_view name, Replies&& replies) {
+                                                        std::string_view name, Replies replies) {
         using Outcome = result<typename Replies::value_type>;
         if (gathered.refused) return Outcome(boost::system::in_place_error, *gathered.refused);
         if (gathered.commands.count() == 0) return replies.take();
@@ -46,7 +46,7 @@ struct Blocking {
     }
     template <class Replies>
     static typename Replies::value_type run(const Handle& handle, Gathered&& gathered, std::string_view name,
-                                            Replies&& replies) {
+                                            Replies replies) {
         return try_run(handle, std::move(gathered), name, std::move(replies)).value();
     }
 };
@@ -54,16 +54,16 @@ struct Blocking {
 /// An Asio operation, to be awaited or called with a token.
 struct Async {
     template <class Replies>
-    static auto try_run(const Handle& handle, Gathered&& gathered, std::string_view name, Replies&& replies) {
-        return make_operation(Initiation<std::decay_t<Replies>, ResultCompletion>{
-            handle.project, std::move(gathered.commands), std::move(gathered.refused), handle.options, name,
-            std::move(replies)});
+    static auto try_run(const Handle& handle, Gathered&& gathered, std::string_view name, Replies replies) {
+        return make_operation(Initiation<Replies, ResultCompletion>{handle.project, std::move(gathered.commands),
+                                                                    std::move(gathered.refused), handle.options, name,
+                                                                    std::move(replies)});
     }
     template <class Replies>
-    static auto run(const Handle& handle, Gathered&& gathered, std::string_view name, Replies&& replies) {
-        return make_operation(Initiation<std::decay_t<Replies>, ThrowingCompletion>{
-            handle.project, std::move(gathered.commands), std::move(gathered.refused), handle.options, name,
-            std::move(replies)});
+    static auto run(const Handle& handle, Gathered&& gathered, std::string_view name, Replies replies) {
+        return make_operation(Initiation<Replies, ThrowingCompletion>{handle.project, std::move(gathered.commands),
+                                                                      std::move(gathered.refused), handle.options, name,
+                                                                      std::move(replies)});
     }
 };
 
