@@ -43,6 +43,14 @@ connection::DialOutcome Pool::dial(TimePoint deadline) {
     return outcome;
 }
 
+// On success a place in the budget of all projects is taken.
+connection::DialOutcome Pool::dial_within_budget(TimePoint deadline) {
+    if (!connection_budget_->take()) return {connection::Transport{}, exhausted("max_total_connections are open")};
+    connection::DialOutcome outcome = dial(deadline);
+    if (outcome.error) connection_budget_->give_back();
+    return outcome;
+}
+
 result<std::shared_ptr<connection::BlockingWire>> Pool::shared_wire(TimePoint deadline) {
     Lock lock(mutex_);
     while (!closed_) {
@@ -71,18 +79,9 @@ result<std::shared_ptr<connection::BlockingWire>> Pool::open_shared(Lock& lock, 
     if (!transport) {
         opening_shared_ = true;
         lock.unlock();
-        std::optional<Error> failed;
-        if (!connection_budget_->take()) {
-            failed = exhausted("max_total_connections are open");
-        } else {
-            connection::DialOutcome outcome = dial(deadline);
-            failed = outcome.error;
-            if (failed) {
-                connection_budget_->give_back();
-            } else {
-                transport = std::move(outcome.transport);
-            }
-        }
+        connection::DialOutcome outcome = dial_within_budget(deadline);
+        const std::optional<Error> failed = outcome.error;
+        if (!failed) transport = std::move(outcome.transport);
         lock.lock();
         opening_shared_ = false;
         shared_changed_.notify_all();
@@ -147,18 +146,9 @@ result<Lease> Pool::lease_granted(Lock& lock, Ledger::Grant grant, TimePoint dea
     }
     if (!transport) {
         lock.unlock();
-        std::optional<Error> failed;
-        if (!connection_budget_->take()) {
-            failed = exhausted("max_total_connections are open");
-        } else {
-            connection::DialOutcome outcome = dial(deadline);
-            failed = outcome.error;
-            if (failed) {
-                connection_budget_->give_back();
-            } else {
-                transport = std::move(outcome.transport);
-            }
-        }
+        connection::DialOutcome outcome = dial_within_budget(deadline);
+        const std::optional<Error> failed = outcome.error;
+        if (!failed) transport = std::move(outcome.transport);
         lock.lock();
         if (failed || closed_) {
             ledger_.open_failed();

@@ -134,6 +134,7 @@ private:
     std::optional<connection::Transport> take_resting();
     void serve_waiting();
     connection::DialOutcome dial(TimePoint deadline);
+    connection::DialOutcome dial_within_budget(TimePoint deadline);
     Error closed_error() const;
 
     std::shared_ptr<Node> node_;
