@@ -86,6 +86,10 @@ TEST(ConfigFromEnv, ReadsEveryVariable) {
                         {"REDIS_MIN_IDLE_CONNECTIONS", "2"},
                         {"REDIS_MAX_TOTAL_CONNECTIONS", "500"},
                         {"REDIS_MAX_WAITING", "7"},
+                        {"REDIS_POOL_MODE", "shared"},
+                        {"REDIS_IDLE_TIMEOUT", "0"},
+                        {"REDIS_CONNECTION_LIFETIME", "10m"},
+                        {"REDIS_BUSY_POLL", "50us"},
                         {"REDIS_CONNECTION_TIMEOUT", "1.5"},
                         {"REDIS_OPERATION_TIMEOUT", "250ms"},
                         {"REDIS_ATTEMPT_TIMEOUT", "30s"},
@@ -115,6 +119,10 @@ TEST(ConfigFromEnv, ReadsEveryVariable) {
     EXPECT_EQ(config.min_idle_connections, 2u);
     EXPECT_EQ(config.max_total_connections, 500u);
     EXPECT_EQ(config.max_waiting, 7u);
+    EXPECT_EQ(config.pool_mode, PoolMode::shared);
+    EXPECT_EQ(config.idle_timeout, 0s);
+    EXPECT_EQ(config.connection_lifetime, 10min);
+    EXPECT_EQ(config.busy_poll, 50us);
     EXPECT_EQ(config.connection_timeout, 1500ms);
     EXPECT_EQ(config.operation_timeout, 250ms);
     EXPECT_EQ(config.attempt_timeout, 30s);

@@ -18,6 +18,8 @@ using Config = RedisServiceConfig;
 constexpr Duration shortest{1};
 /// A day is longer than any time-out that somebody means, and far from the clock's overflow.
 constexpr Duration longest = 24h;
+/// Longer than this a thread had better sleep.
+constexpr Duration longest_busy_poll = 10ms;
 constexpr std::size_t many = 1'000'000'000;
 constexpr std::size_t tebibyte = std::size_t{1} << 40;
 
@@ -41,6 +43,11 @@ const Setting settings[] = {
     {"max_total_connections", "REDIS_MAX_TOTAL_CONNECTIONS",
      Size{[](Config& c) -> auto& { return c.max_total_connections; }, 10, 1'000'000}},
     {"max_waiting", "REDIS_MAX_WAITING", Size{[](Config& c) -> auto& { return c.max_waiting; }, 0, many}},
+    {"pool_mode", "REDIS_POOL_MODE", Unbounded<PoolMode>{[](Config& c) -> auto& { return c.pool_mode; }}},
+    {"idle_timeout", "REDIS_IDLE_TIMEOUT",
+     Span{[](Config& c) -> auto& { return c.idle_timeout; }, Duration::zero(), longest}},
+    {"connection_lifetime", "REDIS_CONNECTION_LIFETIME",
+     Span{[](Config& c) -> auto& { return c.connection_lifetime; }, Duration::zero(), longest}},
     {"connection_timeout", "REDIS_CONNECTION_TIMEOUT",
      Span{[](Config& c) -> auto& { return c.connection_timeout; }, shortest, longest}},
     {"operation_timeout", "REDIS_OPERATION_TIMEOUT",
@@ -89,6 +96,8 @@ const Setting settings[] = {
      Unbounded<Environment>{[](Config& c) -> auto& { return c.environment; }}},
     {"protocol", "REDIS_PROTOCOL", Unbounded<Protocol>{[](Config& c) -> auto& { return c.protocol; }}},
     {"client_name", "REDIS_CLIENT_NAME", Text{[](Config& c) -> auto& { return c.client_name; }}},
+    {"busy_poll", "REDIS_BUSY_POLL",
+     Span{[](Config& c) -> auto& { return c.busy_poll; }, Duration::zero(), longest_busy_poll}},
     {"io_threads", "REDIS_IO_THREADS", Size{[](Config& c) -> auto& { return c.io_threads; }, 1, 64}},
 };
 // clang-format on
@@ -112,6 +121,7 @@ std::string range(const Unbounded<bool>&) { return "yes or no"; }
 std::string range(const Unbounded<std::string>&) { return "printable text"; }
 std::string range(const Unbounded<Environment>&) { return "production or development"; }
 std::string range(const Unbounded<Protocol>&) { return "auto, 2 or 3"; }
+std::string range(const Unbounded<PoolMode>&) { return "dedicated or shared"; }
 
 template <std::unsigned_integral T>
 std::optional<T> parse(const Bounded<T>&, std::string_view text) {
@@ -132,6 +142,11 @@ std::optional<Protocol> parse(const Unbounded<Protocol>&, std::string_view text)
     if (text == "3") return Protocol::resp3;
     return std::nullopt;
 }
+std::optional<PoolMode> parse(const Unbounded<PoolMode>&, std::string_view text) {
+    if (text == "dedicated") return PoolMode::dedicated;
+    if (text == "shared") return PoolMode::shared;
+    return std::nullopt;
+}
 
 std::string write(Duration value) { return format_duration(value); }
 std::string write(bool value) { return value ? "yes" : "no"; }
@@ -140,6 +155,7 @@ std::string write(Environment value) { return value == Environment::production ?
 std::string write(Protocol value) {
     return value == Protocol::automatic ? "auto" : value == Protocol::resp2 ? "2" : "3";
 }
+std::string write(PoolMode value) { return value == PoolMode::dedicated ? "dedicated" : "shared"; }
 std::string write(std::size_t value) { return fmt::format("{}", value); }
 std::string write(std::uint32_t value) { return fmt::format("{}", value); }
 std::string write(double value) { return fmt::format("{}", value); }

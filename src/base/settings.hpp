@@ -39,7 +39,7 @@ struct Setting {
     std::string_view name;      ///< the option in a URL
     std::string_view variable;  ///< in the environment
     std::variant<Bounded<std::size_t>, Bounded<std::uint32_t>, Bounded<Duration>, Bounded<double>, Unbounded<bool>,
-                 Unbounded<std::string>, Unbounded<Environment>, Unbounded<Protocol>>
+                 Unbounded<std::string>, Unbounded<Environment>, Unbounded<Protocol>, Unbounded<PoolMode>>
         place;
 };
 

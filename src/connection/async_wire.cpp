@@ -49,6 +49,8 @@ std::optional<Error> AsyncWire::submit(Operation& operation, TimePoint now) {
 
 Multiplexer::Cancelled AsyncWire::cancel(Operation& operation) { return multiplexer_.cancel(operation); }
 
+bool AsyncWire::is_congested() const noexcept { return waiting_writable_ || multiplexer_.awaits_large_reply(); }
+
 void AsyncWire::flush_later() {
     if (flush_posted_ || waiting_writable_) return;
     flush_posted_ = true;
@@ -107,6 +109,8 @@ void AsyncWire::on_readable() {
     }
     if (!open_) return;
     flush();
+    if (!open_) return;
+    if (multiplexer_.idle()) owner_.on_wire_idle(*this);
     if (!open_) return;
     arm_timer();
     // OpenSSL may hold decrypted bytes that the descriptor does not announce.

@@ -25,6 +25,8 @@ public:
     class Owner {
     public:
         virtual void on_wire_lost(AsyncWire& wire, const Error& error) = 0;
+        /// At the end of a turn that left nothing unanswered or unwritten on it. It may close or detach the wire.
+        virtual void on_wire_idle(AsyncWire&) {}
 
     protected:
         ~Owner() = default;
@@ -47,6 +49,8 @@ public:
     /// An idle, healthy connection back, to be kept for later; the wire is closed afterwards.
     Transport detach();
 
+    /// Small calls had better go elsewhere: a large reply is under way, or the socket takes no more for now.
+    bool is_congested() const noexcept;
     bool is_open() const noexcept { return open_; }
     std::size_t in_flight() const noexcept { return multiplexer_.in_flight(); }
     TimePoint last_used() const noexcept { return last_progress_; }

@@ -78,6 +78,9 @@ public:
     // Figures -----------------------------------------------------------------------------------------------
     std::size_t in_flight() const noexcept { return static_cast<std::size_t>(tail_ - head_); }
     bool idle() const noexcept { return head_ == tail_ && !has_output() && input_.empty(); }
+    /// The reply under way is long, and most of it has not come.
+    bool awaits_large_reply() const noexcept { return wanted_ > input_.size() + large_reply; }
+    static constexpr std::size_t large_reply = 128 * 1024;
     /// Gives back the buffers of an idle wire.
     void release_memory() noexcept;
     /// The oldest operation that somebody waits for, or nullptr.

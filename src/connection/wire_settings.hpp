@@ -13,6 +13,7 @@ struct WireSettings {
     ReplyLimits reply_limits;
     Multiplexer::Limits queue_limits;
     Duration attempt_timeout{};  ///< the watchdog: no progress for so long on an unanswered command
+    Duration busy_poll{};        ///< look for replies for so long before sleeping; 0: off
 };
 
 /// The wire broke, or its peer did: counts against the node's breaker.

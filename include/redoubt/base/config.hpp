@@ -48,6 +48,11 @@ enum class Environment : std::uint8_t { production, development };
 /// `automatic` asks for RESP3 and falls back to RESP2 only when the server does not know HELLO.
 enum class Protocol : std::uint8_t { automatic, resp2, resp3 };
 
+/// Whose connections a project's calls use. `dedicated`: its own. `shared`: those of all projects together, served
+/// in turn, so that very many small projects need few connections; a project is then kept apart by its key prefix
+/// alone, and `max_connections` bounds the one pool of each I/O thread.
+enum class PoolMode : std::uint8_t { dedicated, shared };
+
 /// What a URL names. Holds secrets: never log one; `to_string` masks them.
 struct Target {
     enum class Scheme : std::uint8_t { tcp, tls, unix_socket };
@@ -78,6 +83,10 @@ struct RedisServiceConfig {
     std::size_t max_total_connections = 1000;  ///< over all projects
     std::size_t max_waiting = 10'000;          ///< callers that may wait for a wire of one pool
 
+    PoolMode pool_mode = PoolMode::dedicated;
+    Duration idle_timeout = 5min;       ///< a connection unused for so long is closed, down to the minimum; 0: never
+    Duration connection_lifetime = 1h;  ///< a connection is replaced after this, less up to a tenth; 0: never
+
     Duration connection_timeout = 10s;  ///< one connect with TLS and handshake
     Duration operation_timeout = 10s;   ///< a whole call: queueing, connecting, every attempt and pause
     Duration attempt_timeout = 2s;      ///< one attempt, inside the above
@@ -100,7 +109,10 @@ struct RedisServiceConfig {
     TlsConfig tls;
     Environment environment = Environment::production;
     Protocol protocol = Protocol::automatic;
-    std::string client_name;     ///< CLIENT SETNAME; empty: `redoubt`
+    std::string client_name;  ///< CLIENT SETNAME; empty: `redoubt`
+    /// How long to look for an answer again and again before sleeping until it comes: saves the wake-up of a thread at
+    /// the price of CPU time. 0: off.
+    Duration busy_poll = Duration::zero();
     std::size_t io_threads = 1;  ///< of `RedisService(config)`; 1..64
 
     /// Reads the variables of the README's table; what is absent keeps its default.

@@ -14,6 +14,13 @@ namespace redoubt {
 /// the wire's owner however many operations were lost with it.
 enum class FailureSource : std::uint8_t { operation, wire };
 
+/// What an operation asks of the connection that carries it.
+enum class Demand : std::uint8_t {
+    shared,     ///< any wire
+    bulk,       ///< large: a wire of its own while it lasts, where one can be had, so that small ones need not wait
+    exclusive,  ///< it blocks at the server: a wire of its own, for which it waits
+};
+
 /// One submission to a wire. The wire calls it back from the thread that drives the wire: `on_reply` for
 /// each of its `replies` in order, then `on_complete`; or `on_failure` once, after which the wire has
 /// forgotten it. It may be submitted again afterwards: a retry encodes again.
@@ -32,12 +39,18 @@ public:
     virtual void on_complete() = 0;
     virtual void on_failure(const Error& error, FailureSource source) = 0;
 
+    /// Operations of one key keep the order in which they were submitted, whichever wires carry them. Empty: no key.
+    virtual std::string_view ordering_key() const noexcept { return {}; }
+
     /// How many replies answer it; at least 1.
     std::uint32_t replies() const noexcept { return replies_; }
     /// When nobody waits for it any more, wherever it is.
     TimePoint call_deadline() const noexcept { return call_deadline_; }
     /// When the wire gives up on it; set when a wire takes it.
     TimePoint attempt_deadline() const noexcept { return attempt_deadline_; }
+    /// How long one attempt may last; for a command that blocks, its block time included.
+    Duration attempt_timeout() const noexcept { return attempt_timeout_; }
+    Demand demand() const noexcept { return demand_; }
 
 protected:
     Operation() = default;
@@ -46,6 +59,7 @@ protected:
     void set_replies(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Several commands of which the server executes none before it has the last (MULTI .. EXEC).
     void set_atomic(bool atomic) noexcept { atomic_ = atomic; }
+    void set_demand(Demand demand) noexcept { demand_ = demand; }
     void set_timing(TimePoint call_deadline, Duration attempt_timeout) noexcept {
         call_deadline_ = call_deadline;
         attempt_timeout_ = attempt_timeout;
@@ -53,6 +67,7 @@ protected:
 
 private:
     friend class Multiplexer;
+    friend class OperationQueue;
     void begin_attempt(TimePoint now) noexcept {
         const TimePoint end = now + attempt_timeout_;
         attempt_deadline_ = end < call_deadline_ ? end : call_deadline_;
@@ -60,10 +75,13 @@ private:
 
     std::uint32_t replies_ = 1;
     bool atomic_ = false;
+    Demand demand_ = Demand::shared;
     TimePoint call_deadline_ = TimePoint::max();
     Duration attempt_timeout_ = Duration::zero();
     TimePoint attempt_deadline_ = TimePoint::max();
-    std::uint64_t ticket_ = 0;  // its place in the multiplexer's queue
+    std::uint64_t ticket_ = 0;   // its place in the multiplexer's queue
+    Operation* next_ = nullptr;  // in an OperationQueue, while it waits for a wire
+    Operation* previous_ = nullptr;
 };
 
 }  // namespace redoubt
