@@ -144,7 +144,8 @@ std::string check_reader(std::string_view frame, const KeyPrefix& prefix) {
     T out{};
     const ReadOutcome outcome = read_reply(cursor, prefix, out);
     if (!cursor.at_end()) return "a reader did not pass the whole reply";
-    if (outcome.status == ReadOutcome::Status::mismatch && outcome.expected.empty()) return "a mismatch without a text";
+    if (outcome.status() == ReadOutcome::Status::mismatch && outcome.expected().empty())
+        return "a mismatch without a text";
     if constexpr (std::is_same_v<T, Value>) {
         if (!outcome) return {};  // a double beyond 64 bits
         const Value copy = out;

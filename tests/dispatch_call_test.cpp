@@ -203,7 +203,7 @@ public:
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& with) override {
         std::int64_t value = 0;
         ReadOutcome outcome = read_reply(cursor, with, value);
-        if (outcome && value == foreign) outcome.status = ReadOutcome::Status::foreign_key;
+        if (outcome && value == foreign) outcome = ReadOutcome::foreign_key();
         if (outcome) values.push_back({index, value});
         return outcome;
     }

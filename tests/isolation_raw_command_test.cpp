@@ -264,8 +264,8 @@ TEST(RawReply, ScanPagesLoseForeignKeysAndThePrefix) {
     ASSERT_EQ(page.value.elements[1].elements.size(), 2U);
     EXPECT_EQ(page.value.elements[1].elements[0].text, "x");
     EXPECT_EQ(page.value.elements[1].elements[1].text, "abc");
-    EXPECT_EQ(read("*1\r\n$1\r\n0\r\n", ReplyRule::scan_page).outcome.status, ReadOutcome::Status::mismatch);
-    EXPECT_EQ(read(":1\r\n", ReplyRule::scan_page).outcome.status, ReadOutcome::Status::mismatch);
+    EXPECT_EQ(read("*1\r\n$1\r\n0\r\n", ReplyRule::scan_page).outcome.status(), ReadOutcome::Status::mismatch);
+    EXPECT_EQ(read(":1\r\n", ReplyRule::scan_page).outcome.status(), ReadOutcome::Status::mismatch);
 }
 
 TEST(RawReply, TheFirstElementLosesThePrefix) {
@@ -273,13 +273,13 @@ TEST(RawReply, TheFirstElementLosesThePrefix) {
     ASSERT_TRUE(popped.outcome);
     EXPECT_EQ(popped.value.elements[0].text, "x");
     EXPECT_EQ(popped.value.elements[1].elements[0].text, "proj:a:v");  // a value stays as it is
-    EXPECT_EQ(read("*2\r\n$8\r\nproj:b:x\r\n$1\r\nv\r\n", ReplyRule::first_element).outcome.status,
+    EXPECT_EQ(read("*2\r\n$8\r\nproj:b:x\r\n$1\r\nv\r\n", ReplyRule::first_element).outcome.status(),
               ReadOutcome::Status::foreign_key);
-    EXPECT_EQ(read("*2\r\n:1\r\n$1\r\nv\r\n", ReplyRule::first_element).outcome.status,
+    EXPECT_EQ(read("*2\r\n:1\r\n$1\r\nv\r\n", ReplyRule::first_element).outcome.status(),
               ReadOutcome::Status::foreign_key);
     EXPECT_TRUE(read("*-1\r\n", ReplyRule::first_element).outcome);
     EXPECT_TRUE(read("_\r\n", ReplyRule::first_element).value.is_null());
-    EXPECT_EQ(read("*0\r\n", ReplyRule::first_element).outcome.status, ReadOutcome::Status::mismatch);
+    EXPECT_EQ(read("*0\r\n", ReplyRule::first_element).outcome.status(), ReadOutcome::Status::mismatch);
 }
 
 TEST(RawReply, StreamsLoseThePrefixInBothProtocols) {
@@ -289,12 +289,12 @@ TEST(RawReply, StreamsLoseThePrefixInBothProtocols) {
     const Read array = read("*1\r\n*2\r\n$8\r\nproj:a:s\r\n*0\r\n", ReplyRule::stream_map);
     ASSERT_TRUE(array.outcome);
     EXPECT_EQ(array.value.elements[0].elements[0].text, "s");
-    EXPECT_EQ(read("%1\r\n$8\r\nproj:b:s\r\n*0\r\n", ReplyRule::stream_map).outcome.status,
+    EXPECT_EQ(read("%1\r\n$8\r\nproj:b:s\r\n*0\r\n", ReplyRule::stream_map).outcome.status(),
               ReadOutcome::Status::foreign_key);
-    EXPECT_EQ(read("*1\r\n*2\r\n$8\r\nproj:b:s\r\n*0\r\n", ReplyRule::stream_map).outcome.status,
+    EXPECT_EQ(read("*1\r\n*2\r\n$8\r\nproj:b:s\r\n*0\r\n", ReplyRule::stream_map).outcome.status(),
               ReadOutcome::Status::foreign_key);
     EXPECT_TRUE(read("_\r\n", ReplyRule::stream_map).outcome);
-    EXPECT_EQ(read("*1\r\n:1\r\n", ReplyRule::stream_map).outcome.status, ReadOutcome::Status::mismatch);
+    EXPECT_EQ(read("*1\r\n:1\r\n", ReplyRule::stream_map).outcome.status(), ReadOutcome::Status::mismatch);
 }
 
 TEST(RawReply, OthersAreLeftAlone) {

@@ -24,7 +24,7 @@ template <class T>
 T read(std::string_view frame, T out = {}) {
     ReplyCursor cursor{frame};
     const ReadOutcome outcome = read_reply(cursor, prefix, out);
-    EXPECT_TRUE(outcome) << frame << "\nexpected " << outcome.expected << ", got " << to_string(outcome.got.type);
+    EXPECT_TRUE(outcome) << frame << "\nexpected " << outcome.expected() << ", got " << to_string(outcome.got());
     EXPECT_TRUE(cursor.at_end()) << frame;
     return out;
 }
@@ -36,16 +36,16 @@ ReadOutcome refusal(std::string_view frame) {
     ReplyCursor cursor{two};
     T out{};
     const ReadOutcome outcome = read_reply(cursor, prefix, out);
-    EXPECT_EQ(outcome.status, ReadOutcome::Status::mismatch) << frame;
-    EXPECT_FALSE(outcome.expected.empty()) << frame;
+    EXPECT_EQ(outcome.status(), ReadOutcome::Status::mismatch) << frame;
+    EXPECT_FALSE(outcome.expected().empty()) << frame;
     EXPECT_EQ(cursor.next().integer, 77) << "behind " << frame;
     EXPECT_TRUE(cursor.at_end()) << frame;
-    return {outcome.status, outcome.expected, {outcome.got.type, {}, outcome.got.integer}};
+    return outcome;
 }
 
 template <class T>
 void refuses(std::string_view expected, std::initializer_list<std::string_view> frames) {
-    for (const std::string_view frame : frames) EXPECT_EQ(refusal<T>(frame).expected, expected) << frame;
+    for (const std::string_view frame : frames) EXPECT_EQ(refusal<T>(frame).expected(), expected) << frame;
 }
 
 constexpr std::string_view err = "-ERR x\r\n";

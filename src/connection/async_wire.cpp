@@ -36,15 +36,9 @@ void AsyncWire::start() {
     wait_readable();
 }
 
-std::optional<Error> AsyncWire::submit(Operation& operation, TimePoint now) {
-    if (!open_) return wire_closed_error();
-    if (multiplexer_.in_flight() == 0) last_progress_ = now;
-    if (!multiplexer_.submit(operation, now)) return queue_full_error();
-    if (!in_turn_) {
-        flush_later();
-        arm_timer();
-    }
-    return std::nullopt;
+void AsyncWire::begin_turn() {
+    flush_later();
+    arm_timer();
 }
 
 Multiplexer::Cancelled AsyncWire::cancel(Operation& operation) { return multiplexer_.cancel(operation); }

@@ -40,7 +40,16 @@ public:
     /// Begins to read.
     void start();
     /// Queues the operation. An error: nothing was taken, and nothing is called back.
-    [[nodiscard]] std::optional<Error> submit(Operation& operation, TimePoint now);
+    [[nodiscard]] std::optional<Error> submit(Operation& operation, TimePoint now) {
+        if (!open_) [[unlikely]]
+            return wire_closed_error();
+        if (multiplexer_.in_flight() == 0) last_progress_ = now;
+        if (!multiplexer_.submit(operation, now)) [[unlikely]]
+            return queue_full_error();
+        // What is submitted while replies are delivered goes out, and is watched, at the end of the turn.
+        if (!in_turn_) begin_turn();
+        return std::nullopt;
+    }
     /// See Multiplexer::cancel.
     Multiplexer::Cancelled cancel(Operation& operation);
     bool is_unwritten(const Operation& operation) const noexcept { return multiplexer_.is_unwritten(operation); }
@@ -62,6 +71,7 @@ private:
     void on_readable();
     void turn_again() noexcept;
     void wait_writable();
+    void begin_turn();
     void flush_later();
     void flush();
     void read_all();

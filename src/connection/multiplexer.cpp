@@ -2,6 +2,7 @@
 #include "connection/multiplexer.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace redoubt {
@@ -18,18 +19,26 @@ Multiplexer::Multiplexer(const ReplyLimits& reply_limits, const Limits& limits)
     : limits_(limits), scanner_(reply_limits), read_size_(first_read) {}
 
 bool Multiplexer::submit(Operation& operation, TimePoint now) {
-    if (in_flight() >= limits_.max_commands || pending_.size() >= limits_.max_pending_bytes) return false;
-    if (in_flight() == ring_.size()) grow_ring();
+    if (in_flight() >= limits_.max_commands || pending_.size() >= limits_.max_pending_bytes) [[unlikely]]
+        return false;
+    if (in_flight() > mask_ || ring_.empty()) [[unlikely]]
+        grow_ring();
 
-    char* const begin = pending_.reserve(operation.encoded_bound());
-    char* const end = operation.encode(begin);
-    pending_.commit_to(end);
+    const std::string_view ready = operation.encoded();
+    std::size_t size = ready.size();
+    if (ready.data() != nullptr) {
+        std::memcpy(pending_.reserve(size), ready.data(), size);
+    } else {
+        char* const begin = pending_.reserve(operation.encoded_bound());
+        size = static_cast<std::size_t>(operation.encode(begin) - begin);
+    }
+    pending_.commit(size);
 
     operation.begin_attempt(now);
     operation.ticket_ = tail_;
     Entry& entry = at(tail_++);
     entry.operation = &operation;
-    entry.size = static_cast<std::size_t>(end - begin);
+    entry.size = size;
     entry.end = handed_ + pending_.size();
     entry.replies_left = operation.replies();
     earliest_ = std::min(earliest_, operation.attempt_deadline());
@@ -71,34 +80,35 @@ Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
         if (max_replies == 0) return Progress::more;
         const std::string_view bytes = input_.view();
         switch (scanner_.scan(bytes)) {
-            case resp::ReplyScanner::Status::need_more:
-                wanted_ = scanner_.needed();
-                stalled_ = true;
-                return Progress::drained;
-            case resp::ReplyScanner::Status::error: fault_ = scanner_.error(); return Progress::fault;
+            [[unlikely]] case resp::ReplyScanner::Status::need_more : wanted_ = scanner_.needed();
+            stalled_ = true;
+            return Progress::drained;
+            [[unlikely]] case resp::ReplyScanner::Status::error : fault_ = scanner_.error();
+            return Progress::fault;
             case resp::ReplyScanner::Status::complete: break;
         }
         const std::string_view frame = bytes.substr(0, scanner_.size());
         wanted_ = 0;
-        if (scanner_.is_push()) {  // nobody subscribes on a shared wire, and a push answers no command
+        if (scanner_.is_push()) [[unlikely]] {  // nobody subscribes on a shared wire, and a push answers no command
             input_.consume(frame.size());
             continue;
         }
-        if (head_ == tail_ || at(head_).end - at(head_).size >= handed_) {
+        // Reading a reply neither submits nor cancels, so the entry stays where it is until the completion.
+        Entry* const entry = head_ == tail_ ? nullptr : &at(head_);
+        if (entry == nullptr || entry->end - entry->size >= handed_) [[unlikely]] {
             fault_ = "the server sent a reply that no command asked for";
             return Progress::fault;
         }
         --max_replies;
-        Operation* const operation = at(head_).operation;
+        Operation* const operation = entry->operation;
         const bool isolated = operation == nullptr || operation->on_reply(frame);
         // The frame's bytes go before the completion, which may submit, and so may anything it resumes.
         input_.consume(frame.size());
-        if (--at(head_).replies_left == 0) {
-            Operation* const done = at(head_).operation;
+        if (--entry->replies_left == 0) {
             ++head_;
-            if (done != nullptr) done->on_complete();
+            if (operation != nullptr) operation->on_complete();
         }
-        if (!isolated) {
+        if (!isolated) [[unlikely]] {
             fault_ = "a reply named a key that is not the project's own";
             return Progress::fault;
         }
@@ -199,6 +209,7 @@ void Multiplexer::release_memory() noexcept {
     input_.release();
     read_size_ = first_read;
     std::vector<Entry>().swap(ring_);
+    mask_ = 0;
     head_ = tail_ = 0;
 }
 
@@ -213,6 +224,7 @@ void Multiplexer::grow_ring() {
     std::vector<Entry> bigger(ring_.empty() ? 8 : ring_.size() * 2);
     for (std::uint64_t ticket = head_; ticket != tail_; ++ticket) bigger[ticket & (bigger.size() - 1)] = at(ticket);
     ring_.swap(bigger);
+    mask_ = ring_.size() - 1;
 }
 
 }  // namespace redoubt

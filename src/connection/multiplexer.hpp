@@ -94,8 +94,8 @@ private:
         std::uint32_t replies_left = 0;
     };
 
-    Entry& at(std::uint64_t ticket) noexcept { return ring_[ticket & (ring_.size() - 1)]; }
-    const Entry& at(std::uint64_t ticket) const noexcept { return ring_[ticket & (ring_.size() - 1)]; }
+    Entry& at(std::uint64_t ticket) noexcept { return ring_[ticket & mask_]; }
+    const Entry& at(std::uint64_t ticket) const noexcept { return ring_[ticket & mask_]; }
     void grow_ring();
     void remove_unwritten(std::uint64_t ticket);
     Certainty certainty_of(const Entry& entry) const noexcept;
@@ -104,6 +104,7 @@ private:
     resp::ReplyScanner scanner_;
 
     std::vector<Entry> ring_;  // size a power of two
+    std::uint64_t mask_ = 0;   // size - 1
     std::uint64_t head_ = 0;   // ticket of the oldest
     std::uint64_t tail_ = 0;   // ticket of the next to come
     TimePoint earliest_ = TimePoint::max();

@@ -1,10 +1,7 @@
 // dispatch: async calls; see the header.
 #include <redoubt/dispatch/async_call.hpp>
 
-#include <cstring>
 #include <utility>
-
-#include <boost/asio/steady_timer.hpp>
 
 #include "dispatch/dispatcher.hpp"
 
@@ -24,55 +21,57 @@ pool::Node::Admission admitted(std::uint32_t generation) noexcept {
 
 }  // namespace
 
-// Made only when an attempt has failed and another follows.
-struct AsyncCall::Pause {
-    explicit Pause(const Lane& lane) : timer(lane) {}
-    asio::steady_timer timer;
-};
+AsyncCall::~AsyncCall() = default;
 
-AsyncCall::AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, EncodedCommands&& commands,
-                     std::optional<Error>&& refused, const CallOptions& options, std::string_view name)
-    : dispatcher_(dispatcher),
-      commands_(std::move(commands)),
-      reader_(*this, prefix, commands_.count(), true),
-      name_(name),
-      state_(dispatcher.settings(), options, Clock::now()),
-      refused_(std::move(refused)) {
-    set_replies(commands_.count());
-    set_atomic(commands_.atomic());
-    set_timing(state_.deadline(), dispatcher.settings().attempt_timeout);
+AsyncCall::Rare& AsyncCall::rare() {
+    if (!rare_) rare_ = std::make_unique<Rare>();
+    return *rare_;
 }
 
-AsyncCall::~AsyncCall() = default;
+void AsyncCall::refuse(Error&& refusal) {
+    if (!rare().refusal) rare().refusal = std::move(refusal);
+}
 
 const AsyncCall::Lane& AsyncCall::lane() const noexcept { return dispatcher_.lane(); }
 
-char* AsyncCall::encode(char* out) const noexcept {
-    const std::string_view bytes = commands_.bytes();
-    std::memcpy(out, bytes.data(), bytes.size());
-    return out + bytes.size();
+// The caller's time runs from here, wherever the lane is.
+inline void AsyncCall::begin(TimePoint now) noexcept {
+    const CallSettings& settings = dispatcher_.settings();
+    state_.begin(settings.operation_timeout, now);
+    reader_.expect(commands_.count());
+    set_encoded(commands_.bytes());
+    set_replies(commands_.count());
+    set_atomic(commands_.atomic());
+    set_timing(state_.deadline(), settings.attempt_timeout);
 }
 
 void AsyncCall::start() noexcept {
-    if (lane().running_in_this_thread()) return start_on_lane();
+    if (lane().running_in_this_thread()) {
+        const TimePoint now = dispatcher_.route().async().now();
+        begin(now);
+        return first_attempt(now);
+    }
+    begin(Clock::now());
     if (dispatcher_.post_to_lane(*this)) return;
     Error error = Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
     state_.describe(error, name_, dispatcher_.origin(), Clock::now());
-    finish(&error, Ending::elsewhere);
+    receiver_->finish(&error, Ending::elsewhere);
 }
 
-void AsyncCall::start_on_lane() noexcept {
+void AsyncCall::start_on_lane() noexcept { first_attempt(dispatcher_.route().async().now()); }
+
+inline void AsyncCall::first_attempt(TimePoint now) noexcept {
     bool ended = false;
     ended_ = &ended;
-    attempt();
+    attempt(now);
     if (!ended) ended_ = nullptr;
 }
 
-void AsyncCall::attempt() {
-    if (refused_) return end(&*refused_);
+void AsyncCall::attempt(TimePoint now) {
+    if (rare_ && rare_->refusal) return end(&*rare_->refusal);
     if (commands_.count() == 0) return end(nullptr);
-    pool::Pool& pool = dispatcher_.route();
-    const TimePoint now = pool.async().now();
+    pool_ = &dispatcher_.route();
+    pool::Pool& pool = *pool_;
     const pool::Node::Admission admission = pool.node().admit(now);
     if (!admission) {
         Error error = pool.node().circuit_open_error(admission);
@@ -87,21 +86,22 @@ void AsyncCall::attempt() {
 }
 
 void AsyncCall::on_complete() {
-    if (reader_.error()) [[unlikely]] {
+    if (reader_.error() != nullptr) [[unlikely]] {
         const Error error = *reader_.error();
         return attempt_failed(error, FailureSource::operation);
     }
-    pool::Pool& pool = dispatcher_.route();
-    const Error* const failure = reader_.node_failure() ? &*reader_.node_failure() : nullptr;
-    record_attempt(pool.node(), admitted(generation_), failure, FailureSource::operation, false, pool.async().now());
-    pool.budget().on_success();
+    if (reader_.node_failure() != nullptr || !pool_->node().count_success(generation_)) [[unlikely]] {
+        record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false,
+                       pool_->async().now());
+    }
+    pool_->budget().on_success();
     end(nullptr);
 }
 
 void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_failed(error, source); }
 
 void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
-    pool::Pool& pool = dispatcher_.route();
+    pool::Pool& pool = *pool_;
     const TimePoint now = Clock::now();
     record_attempt(pool.node(), admitted(generation_), &error, source, attempt_deadline() < state_.deadline(), now);
     pool.budget().on_failure();
@@ -118,19 +118,19 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
 void AsyncCall::pause(Duration length) {
     reader_.restart();
     phase_ = Phase::pausing;
-    if (!pause_) pause_ = std::make_unique<Pause>(lane());
-    pause_->timer.expires_after(length);
+    asio::steady_timer& timer = rare().pause ? *rare().pause : rare().pause.emplace(lane());
+    timer.expires_after(length);
     dispatcher_.pausing().insert(this);
     // The call does not end while it pauses: whatever ends the pause comes through this handler.
-    pause_->timer.async_wait([this](const boost::system::error_code&) {
+    timer.async_wait([this](const boost::system::error_code&) {
         dispatcher_.pausing().erase(this);
-        if (!cancelled_) return attempt();
+        if (!cancelled_) return attempt(Clock::now());
         Error error = Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::backoff, "cancelled by the caller");
         end(&error);
     });
 }
 
-void AsyncCall::interrupt() { pause_->timer.cancel(); }
+void AsyncCall::interrupt() { rare().pause->cancel(); }
 
 void AsyncCall::cancel(bool also_written) {
     switch (phase_) {
@@ -140,10 +140,10 @@ void AsyncCall::cancel(bool also_written) {
             interrupt();
             break;
         case Phase::submitted: {
-            pool::AsyncPool& pool = dispatcher_.route().async();
+            pool::AsyncPool& pool = pool_->async();
             if (!also_written && !pool.is_unwritten(*this)) break;
             const bool sent = pool.cancel(*this) == Multiplexer::Cancelled::tombstone;
-            dispatcher_.route().node().release(admitted(generation_));
+            pool_->node().release(admitted(generation_));
             Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
                                     sent ? Stage::sent : Stage::queued, "cancelled by the caller");
             end(&error);
@@ -158,10 +158,10 @@ void AsyncCall::end(const Error* error) {
     phase_ = Phase::idle;
     const bool initiating = ended_ != nullptr;
     if (initiating) *ended_ = true;
-    if (error == nullptr) return finish(nullptr, initiating ? Ending::posted : Ending::direct);
+    if (error == nullptr) return receiver_->finish(nullptr, initiating ? Ending::posted : Ending::direct);
     Error described = *error;
     state_.describe(described, name_, dispatcher_.origin(), Clock::now());
-    finish(&described, Ending::posted);
+    receiver_->finish(&described, Ending::posted);
 }
 
 }  // namespace redoubt::dispatch

@@ -1,26 +1,11 @@
 // dispatch: the state of one call; see the header.
 #include <redoubt/dispatch/call_state.hpp>
 
-#include <algorithm>
 #include <random>
 
 #include "dispatch/call_settings.hpp"
 
 namespace redoubt::dispatch {
-namespace {
-
-// A caller may say "never" by the largest duration.
-TimePoint ends_after(TimePoint now, Duration duration) noexcept {
-    return duration > TimePoint::max() - now ? TimePoint::max() : now + std::max(duration, Duration::zero());
-}
-
-}  // namespace
-
-CallState::CallState(const CallSettings& settings, const CallOptions& options, TimePoint now) noexcept
-    : start_(now),
-      deadline_(ends_after(now, options.deadline.value_or(settings.operation_timeout))),
-      options_(options) {}
-
 std::optional<Duration> CallState::after_failure(const CallSettings& settings, RetryCategory category,
                                                  const Error& error, bool partly_answered,
                                                  const policy::RetryBudget& budget, double chance,

@@ -38,13 +38,15 @@ public:
     ReplyReader& reader() noexcept { return reader_; }
     /// The wire's failure, else the error that the server answered with.
     std::optional<Error> outcome() const {
-        return error() ? error() : const_cast<BlockingCall*>(this)->reader_.error();
+        if (error()) return error();
+        if (const Error* const answered = reader_.error()) return *answered;
+        return std::nullopt;
     }
 
     /// What the node's breaker is told: the call's error, or that of one of several commands that tells of the node.
     const Error* what_to_record(const std::optional<Error>& error) const noexcept {
         if (error) return &*error;
-        return reader_.node_failure() ? &*reader_.node_failure() : nullptr;
+        return reader_.node_failure();
     }
 
 private:
@@ -96,7 +98,7 @@ Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSetti
 
 std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                      const CallOptions& options) {
-    CallState state(settings_, options, Clock::now());
+    CallState state(settings_.operation_timeout, options, Clock::now());
     const auto described = [&](Error error) {
         state.describe(error, request.name(), origin_, Clock::now());
         return error;
@@ -128,7 +130,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
 }
 
 result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOptions& options) {
-    CallState state(settings_, options, Clock::now());
+    CallState state(settings_.operation_timeout, options, Clock::now());
     pool::Node& node = route().node();
     const pool::Node::Admission admission = node.admit(Clock::now());
     std::optional<Error> failed;
@@ -167,7 +169,7 @@ void Dispatcher::close_async(const Error& error) {
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
                                         const KeyPrefix& prefix, const CallOptions& options, bool trusted) {
-    CallState state(settings_, options, Clock::now());
+    CallState state(settings_.operation_timeout, options, Clock::now());
     pool::Node& node = route().node();
     BlockingCall call(request, sink, prefix, trusted, state.deadline(), settings_.attempt_timeout);
     state.begin_attempt();

@@ -19,37 +19,36 @@ Error error_inside_exec(std::string_view text, const KeyPrefix& prefix) {
     return connection::from_server_error(text, prefix, false);
 }
 
-bool ReplyReader::take(std::string_view frame) {
-    ReplyCursor cursor(frame);
-    const ReplyNode head = cursor.peek();
-    if (head.is_error()) [[unlikely]] {
-        (void)fail(connection::from_server_error(head.text, *prefix_, trusted_));
-        return true;
-    }
-    const ReadOutcome outcome = sink_->read(next_, cursor, *prefix_);
-    if (outcome) [[likely]] {
-        ++next_;
-        return true;
-    }
-    if (outcome.status == ReadOutcome::Status::foreign_key) {
-        (void)fail(Error::of(ErrorKind::isolation, Certainty::applied, Stage::reply,
-                             "the reply names a key that is not the project's own; the connection was closed"));
-        return false;
-    }
-    return fail(Error::with_detail(ErrorKind::reply_type, Certainty::applied, Stage::reply,
-                                   fmt::format("the reply is not what was asked for: expected {}, got {}",
-                                               outcome.expected, to_string(outcome.got.type))));
+bool ReplyReader::take_error(std::string_view frame) {
+    fail(connection::from_server_error(ReplyCursor(frame).peek().text, *prefix_, trusted_));
+    return true;
 }
 
-bool ReplyReader::fail(Error error) {
+bool ReplyReader::refuse(const ReadOutcome& outcome) {
+    if (outcome.status() == ReadOutcome::Status::foreign_key) {
+        fail(Error::of(ErrorKind::isolation, Certainty::applied, Stage::reply,
+                       "the reply names a key that is not the project's own; the connection was closed"));
+        return false;
+    }
+    fail(Error::with_detail(ErrorKind::reply_type, Certainty::applied, Stage::reply,
+                            fmt::format("the reply is not what was asked for: expected {}, got {}", outcome.expected(),
+                                        to_string(outcome.got()))));
+    return true;
+}
+
+void ReplyReader::fail(Error error) {
     if (replies_ == 1) {
-        error_ = std::move(error);
+        trouble().error = std::move(error);
     } else {
-        if (!node_failure_ && connection::is_node_failure(error.prefix())) node_failure_ = error;
+        if (node_failure() == nullptr && connection::is_node_failure(error.prefix())) trouble().node_failure = error;
         sink_->fail(next_, error);
     }
     ++next_;
-    return true;
+}
+
+ReplyReader::Trouble& ReplyReader::trouble() {
+    if (!trouble_) trouble_ = std::make_unique<Trouble>();
+    return *trouble_;
 }
 
 }  // namespace redoubt

@@ -33,7 +33,7 @@ public:
     Leased(Project& project, pool::Lease lease) : project_(project), lease_(std::move(lease)) {}
 
     std::optional<Error> run(const CommandView& command, ReplySink& sink, const CallOptions& options) override {
-        if (!command.invalid().empty()) return project_.refusal(invalid(command), command.name());
+        if (!command.invalid().empty()) return project_.refusal(isolation::invalid(command), command.name());
         const dispatch::ArgumentsRequest request(command.spec(), command.retry(), command.arguments(),
                                                  project_.prefix());
         return project_.dispatcher().run_on(lease_, request, sink, project_.prefix(), options, true);
@@ -58,7 +58,7 @@ Project::Project(std::string id, KeyPrefix prefix, std::unique_ptr<dispatch::Dis
 Project::~Project() = default;
 
 std::optional<Error> Project::run(const CommandView& command, ReplySink& sink, const CallOptions& options) {
-    if (!command.invalid().empty()) return refusal(invalid(command), command.name());
+    if (!command.invalid().empty()) return refusal(isolation::invalid(command), command.name());
     const dispatch::ArgumentsRequest request(command.spec(), command.retry(), command.arguments(), prefix_);
     return dispatcher_->run(request, sink, prefix_, options);
 }
@@ -77,10 +77,8 @@ result<Value> Project::run_raw(std::span<const std::string_view> words, const Ca
     return std::move(sink.value);
 }
 
-std::optional<Error> Project::encode(const CommandView& command, EncodedCommands& into) const {
-    if (!command.invalid().empty()) return refusal(invalid(command), command.name());
-    into.append(command, prefix_);
-    return std::nullopt;
+std::optional<Error> Project::invalid(const CommandView& command) const {
+    return refusal(isolation::invalid(command), command.name());
 }
 
 std::optional<Error> Project::encode_raw(std::span<const std::string_view> words, EncodedCommands& into,

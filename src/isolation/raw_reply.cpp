@@ -22,10 +22,6 @@ bool strip(const KeyPrefix& prefix, Value& name) {
     return true;
 }
 
-ReadOutcome foreign_key(ReplyNode got) noexcept {
-    return {ReadOutcome::Status::foreign_key, "a key with the project's prefix", got};
-}
-
 /// [cursor, [keys]]. MATCH has asked for own keys alone; the server's word for it is not enough.
 ReadOutcome strip_page(const KeyPrefix& prefix, ReplyNode got, Value& page, std::size_t* dropped) {
     if (!is_aggregate(page) || page.elements.size() != 2 || !is_aggregate(page.elements[1])) {
@@ -41,7 +37,7 @@ ReadOutcome strip_page(const KeyPrefix& prefix, ReplyNode got, Value& page, std:
 ReadOutcome strip_first(const KeyPrefix& prefix, ReplyNode got, Value& value) {
     if (value.is_null()) return ReadOutcome::ok();
     if (!is_aggregate(value) || value.elements.empty()) return ReadOutcome::mismatch("an array with a key first", got);
-    return strip(prefix, value.elements[0]) ? ReadOutcome::ok() : foreign_key(got);
+    return strip(prefix, value.elements[0]) ? ReadOutcome::ok() : ReadOutcome::foreign_key();
 }
 
 /// A map from stream to entries in RESP3, an array of [stream, entries] in RESP2, or nil.
@@ -51,13 +47,13 @@ ReadOutcome strip_streams(const KeyPrefix& prefix, ReplyNode got, Value& value) 
     if (!is_aggregate(value)) return ReadOutcome::mismatch(expected, got);
     if (value.type == RespType::map) {
         for (std::size_t i = 0; i < value.elements.size(); i += 2) {
-            if (!strip(prefix, value.elements[i])) return foreign_key(got);
+            if (!strip(prefix, value.elements[i])) return ReadOutcome::foreign_key();
         }
         return ReadOutcome::ok();
     }
     for (Value& stream : value.elements) {
         if (!is_aggregate(stream) || stream.elements.empty()) return ReadOutcome::mismatch(expected, got);
-        if (!strip(prefix, stream.elements[0])) return foreign_key(got);
+        if (!strip(prefix, stream.elements[0])) return ReadOutcome::foreign_key();
     }
     return ReadOutcome::ok();
 }

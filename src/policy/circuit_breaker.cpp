@@ -127,13 +127,8 @@ RedisCircuitBreaker::Admission RedisCircuitBreaker::admit_beyond_closed(std::uin
     }
 }
 
-RedisCircuitBreaker::Admission RedisCircuitBreaker::admit_if_closed(TimePoint now) noexcept {
-    const std::uint64_t bits = word_.load(std::memory_order_acquire);
-    switch (state_of(bits)) {
-        case CircuitState::closed: return {true, false, generation_of(bits), {}, false};
-        case CircuitState::open: return reject(std::max(half_open_at() - now, Duration::zero()));
-        case CircuitState::half_open: break;
-    }
+RedisCircuitBreaker::Admission RedisCircuitBreaker::refuse_beyond_closed(std::uint64_t bits, TimePoint now) noexcept {
+    if (state_of(bits) == CircuitState::open) return reject(std::max(half_open_at() - now, Duration::zero()));
     return reject({});
 }
 

@@ -37,6 +37,8 @@ public:
     Admission admit(TimePoint now) noexcept { return breaker_.admit_if_closed(now); }
     /// A probe asks for a half-open permit.
     Admission admit_probe(TimePoint now);
+    /// The everyday success of a call that CLOSED admitted. False: not that simple; use `record_success`.
+    bool count_success(std::uint32_t generation) noexcept { return breaker_.count_success(generation); }
     void record_success(const Admission& admission, TimePoint now);
     void record_failure(const Admission& admission, TimePoint now);
     void release(const Admission& admission) noexcept { breaker_.release(admission); }

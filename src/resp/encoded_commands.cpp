@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "resp/encoding.hpp"
+
 namespace redoubt {
 
 EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
@@ -11,6 +13,8 @@ EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
     std::memcpy(reserve(other.size_), other.data(), other.size_);
     size_ = other.size_;
     name_ = other.name_;
+    keyed_at_ = other.keyed_at_;
+    key_word_ = other.key_word_;
     count_ = other.count_;
     retry_ = other.retry_;
     atomic_ = other.atomic_;
@@ -24,35 +28,54 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, inline_capacity);
     name_ = other.name_;
+    keyed_at_ = other.keyed_at_;
+    key_word_ = std::exchange(other.key_word_, std::int16_t{0});
     count_ = std::exchange(other.count_, 0);
     retry_ = std::exchange(other.retry_, RetryCategory::read_only);
     atomic_ = std::exchange(other.atomic_, false);
     return *this;
 }
 
-void EncodedCommands::append(const CommandView& command, const KeyPrefix& prefix) {
-    append(command.spec(), command.retry(), command.arguments(), prefix);
-}
-
 void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                              const KeyPrefix& prefix) {
-    char* const out = reserve(encoded_bound(spec, arguments, prefix));
-    size_ += static_cast<std::size_t>(encode(spec, arguments, prefix, out) - out);
+    if (key_word_ == 0) {
+        keyed_at_ = size_;
+        key_word_ = spec.keys.first != 0     ? spec.keys.first
+                    : spec.keys.numkeys != 0 ? static_cast<std::int16_t>(spec.keys.numkeys + 1)
+                                             : std::int16_t{0};
+    }
+    char* const out = reserve(resp::bound_of(spec, arguments, prefix));
+    size_ += static_cast<std::size_t>(resp::write(spec, arguments, prefix, out) - out);
     name_ = spec.name;
     ++count_;
     retry_ = std::max(retry_, retry);
 }
 
-// Room for `bytes` more.
-char* EncodedCommands::reserve(std::size_t bytes) {
-    if (size_ + bytes > capacity_) {
-        const std::size_t grown = std::max(size_ + bytes, capacity_ * 2);
-        std::unique_ptr<char[]> bigger(new char[grown]);
-        std::memcpy(bigger.get(), data(), size_);
-        heap_ = std::move(bigger);
-        capacity_ = grown;
+// Looked for only when it is asked for: a walk over `*3\r\n` and the `$n\r\n...\r\n` before it.
+std::string_view EncodedCommands::first_key() const noexcept {
+    if (key_word_ == 0) return {};
+    const char* at = bytes().data() + keyed_at_;
+    const auto number = [&] {
+        std::size_t value = 0;
+        for (++at; *at != '\r'; ++at) value = value * 10 + static_cast<std::size_t>(*at - '0');
+        at += 2;
+        return value;
+    };
+    const std::size_t words = number();
+    for (std::size_t word = 0; word != words; ++word) {
+        const std::size_t size = number();
+        if (word == static_cast<std::size_t>(key_word_)) return {at, size};
+        at += size + 2;
     }
-    return (heap_ ? heap_.get() : inline_) + size_;
+    return {};
+}
+
+void EncodedCommands::grow(std::size_t bytes) {
+    const std::size_t grown = std::max(size_ + bytes, capacity_ * 2);
+    std::unique_ptr<char[]> bigger(new char[grown]);
+    std::memcpy(bigger.get(), data(), size_);
+    heap_ = std::move(bigger);
+    capacity_ = grown;
 }
 
 }  // namespace redoubt

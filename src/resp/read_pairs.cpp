@@ -45,7 +45,7 @@ ReadOutcome read_page(ReplyCursor& cursor, std::string_view expected, std::uint6
     const bool is_number = number.is_string() || number.type == RespType::integer;
     if (!is_number || error != std::errc{} || stop != end) return refuse(cursor, before, expected, number);
     if (const ReadOutcome entries = read_entries(cursor); !entries) {
-        return refuse(cursor, before, expected, entries.got);
+        return refuse(cursor, before, expected, entries.got());
     }
     return ReadOutcome::ok();
 }

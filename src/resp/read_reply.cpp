@@ -48,7 +48,7 @@ std::optional<double> as_double(const ReplyNode& node) noexcept {
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix&, Value& out) {
     const ReplyCursor before = cursor;
     const ReadOutcome outcome = read_value(cursor, out);
-    return outcome ? outcome : refuse(cursor, before, outcome.expected, outcome.got);
+    return outcome ? outcome : refuse(cursor, before, outcome.expected(), outcome.got());
 }
 
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix&, Ok&) {

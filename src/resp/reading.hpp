@@ -27,11 +27,14 @@ inline bool is_list(const ReplyNode& node) noexcept {
 }
 
 /// A mismatch that leaves the cursor behind the reply that began at `before`.
-inline ReadOutcome refuse(ReplyCursor& cursor, ReplyCursor before, std::string_view expected,
-                          const ReplyNode& got) noexcept {
+inline ReadOutcome refuse(ReplyCursor& cursor, ReplyCursor before, std::string_view expected, RespType got) noexcept {
     before.skip();
     cursor = before;
     return ReadOutcome::mismatch(expected, got);
+}
+inline ReadOutcome refuse(ReplyCursor& cursor, ReplyCursor before, std::string_view expected,
+                          const ReplyNode& got) noexcept {
+    return refuse(cursor, before, expected, got.type);
 }
 
 /// Reads an array or set into `out`, whose elements have a reader. The scanner has seen every element, so the
@@ -47,11 +50,11 @@ ReadOutcome read_list(ReplyCursor& cursor, const KeyPrefix& prefix, Out& out, st
         if constexpr (std::is_same_v<Element, bool>) {  // there are no references to these
             bool element = false;
             if (const ReadOutcome one = read_reply(cursor, prefix, element); !one) {
-                return refuse(cursor, before, expected, one.got);
+                return refuse(cursor, before, expected, one.got());
             }
             out.push_back(element);
         } else if (const ReadOutcome one = read_reply(cursor, prefix, out.emplace_back()); !one) {
-            return refuse(cursor, before, expected, one.got);
+            return refuse(cursor, before, expected, one.got());
         }
     }
     return ReadOutcome::ok();
@@ -80,7 +83,7 @@ ReadOutcome read_pairs(ReplyCursor& cursor, std::string_view expected, Reserve r
             const ReplyNode pair = cursor.next();
             if (pair.type != RespType::array || pair.integer != 2) return refuse(cursor, before, expected, pair);
         }
-        if (const ReadOutcome one = read_pair(cursor); !one) return refuse(cursor, before, expected, one.got);
+        if (const ReadOutcome one = read_pair(cursor); !one) return refuse(cursor, before, expected, one.got());
     }
     return ReadOutcome::ok();
 }

@@ -29,10 +29,12 @@ public:
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
 
+    /// The commands' bytes, where they are at hand already. Else, of no data: `encode` writes them.
+    std::string_view encoded() const noexcept { return encoded_; }
     /// An upper bound of what `encode` writes.
-    virtual std::size_t encoded_bound() const noexcept = 0;
+    virtual std::size_t encoded_bound() const noexcept { return encoded_.size(); }
     /// Writes the commands' bytes and returns the end.
-    virtual char* encode(char* out) const noexcept = 0;
+    virtual char* encode(char* out) const noexcept { return out + encoded_.copy(out, encoded_.size()); }
     /// One complete frame; it is valid during the call only. False: the reply breaks isolation, so the wire
     /// must be closed.
     [[nodiscard]] virtual bool on_reply(std::string_view frame) = 0;
@@ -56,6 +58,7 @@ protected:
     Operation() = default;
     virtual ~Operation() = default;
 
+    void set_encoded(std::string_view bytes) noexcept { encoded_ = bytes; }
     void set_replies(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Several commands of which the server executes none before it has the last (MULTI .. EXEC).
     void set_atomic(bool atomic) noexcept { atomic_ = atomic; }
@@ -73,6 +76,7 @@ private:
         attempt_deadline_ = end < call_deadline_ ? end : call_deadline_;
     }
 
+    std::string_view encoded_;
     std::uint32_t replies_ = 1;
     bool atomic_ = false;
     Demand demand_ = Demand::shared;

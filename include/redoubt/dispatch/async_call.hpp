@@ -7,21 +7,31 @@
 #include <string_view>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <redoubt/connection/operation.hpp>
 #include <redoubt/dispatch/call.hpp>
 #include <redoubt/dispatch/call_state.hpp>
 #include <redoubt/resp/encoded_commands.hpp>
 
+namespace redoubt::pool {
+class Pool;
+}
+
 namespace redoubt::dispatch {
 
 class Dispatcher;
 
-/// Everything of an async call but its handler and the type of its reply. It belongs to itself from `start` on:
-/// `finish` is called exactly once and destroys it.
+/// Everything of an async call but its handler and the type of its reply. It is made when the operation is, its commands
+/// encoded in place; from `start` on it belongs to itself: `finish` is called exactly once and destroys it.
 class AsyncCall : public Operation, protected ReplySink {
 public:
     using Lane = boost::asio::io_context::executor_type;
+
+    /// What will be sent; to be filled before `start`.
+    EncodedCommands& commands() noexcept { return commands_; }
+    /// An error found before (isolation, a bad argument), which the call will end with. The first stays.
+    void refuse(Error&& refusal);
 
     /// Begins the call, from any thread; it never finishes inside this function.
     void start() noexcept;
@@ -34,16 +44,15 @@ public:
     /// The service closes: a pause between two attempts ends now, on the lane, and the next attempt says why.
     void interrupt();
 
-    std::size_t encoded_bound() const noexcept final { return commands_.bytes().size(); }
-    char* encode(char* out) const noexcept final;
+    std::string_view ordering_key() const noexcept final { return commands_.first_key(); }
     bool on_reply(std::string_view frame) final { return reader_.take(frame); }
     void on_complete() final;
     void on_failure(const Error& error, FailureSource source) final;
 
 protected:
-    /// `refused`: an error found before (isolation, a bad argument), which the call will end with.
-    AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, EncodedCommands&& commands,
-              std::optional<Error>&& refused, const CallOptions& options, std::string_view name);
+    AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, const CallOptions& options,
+              std::string_view name) noexcept
+        : dispatcher_(dispatcher), reader_(*this, prefix, 1, true), state_(options), name_(name) {}
     ~AsyncCall() override;
 
     /// How the handler is called.
@@ -52,32 +61,51 @@ protected:
         posted,     ///< to its executor
         elsewhere,  ///< the same, but the lane has ended: if it belongs there, on the system's executor
     };
-    /// The end: with the error, or with what `read` was given. Destroys this.
-    virtual void finish(const Error* error, Ending ending) = 0;
+    /// Where the outcome goes; the handler's type is forgotten here.
+    class Receiver {
+    public:
+        /// The end: with the error, or with what `read` was given. Destroys the call, and this with it.
+        virtual void finish(const Error* error, Ending ending) = 0;
+        /// Nothing was begun: gives back its own memory.
+        virtual void destroy() noexcept = 0;
+
+    protected:
+        ~Receiver() = default;
+    };
+    /// Before `start`.
+    void set_receiver(Receiver& receiver) noexcept { receiver_ = &receiver; }
+    Receiver* receiver() const noexcept { return receiver_; }
 
     const Lane& lane() const noexcept;
 
 private:
     enum class Phase : std::uint8_t { idle, submitted, pausing };
+    // Seldom there: a refusal, and the timer between two attempts.
+    struct Rare {
+        std::optional<Error> refusal;
+        std::optional<boost::asio::steady_timer> pause;
+    };
 
-    void attempt();
+    void begin(TimePoint now) noexcept;
+    void first_attempt(TimePoint now) noexcept;
+    void attempt(TimePoint now);
     void attempt_failed(const Error& error, FailureSource source);
     void pause(Duration length);
     void end(const Error* error);
-
-    struct Pause;
+    Rare& rare();
 
     Dispatcher& dispatcher_;
-    EncodedCommands commands_;
+    Receiver* receiver_ = nullptr;
+    pool::Pool* pool_ = nullptr;  // of the last attempt
     ReplyReader reader_;
-    std::string_view name_;
     CallState state_;
-    std::unique_ptr<Pause> pause_;
-    std::optional<Error> refused_;
+    std::string_view name_;
+    std::unique_ptr<Rare> rare_;
     std::uint32_t generation_ = 0;  // of the breaker when the attempt was admitted
     Phase phase_ = Phase::idle;
-    bool* ended_ = nullptr;  // while `start` runs: where to say that the call has ended inside it
     bool cancelled_ = false;
+    bool* ended_ = nullptr;  // while `start` runs: where to say that the call has ended inside it
+    EncodedCommands commands_;
 };
 
 }  // namespace redoubt::dispatch

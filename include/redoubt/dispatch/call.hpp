@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -47,28 +48,53 @@ public:
         : sink_(&sink), prefix_(&prefix), replies_(replies), trusted_(trusted) {}
 
     /// False: the reply breaks isolation.
-    [[nodiscard]] bool take(std::string_view frame);
+    [[nodiscard]] bool take(std::string_view frame) {
+        // Of a frame that begins with attributes ('|') the element behind them decides.
+        const char type = frame.front();
+        if (type == '-' || type == '!' || type == '|') [[unlikely]] {
+            if (ReplyCursor(frame).peek().is_error()) return take_error(frame);
+        }
+        ReplyCursor cursor(frame);
+        const ReadOutcome outcome = sink_->read(next_, cursor, *prefix_);
+        if (!outcome) [[unlikely]]
+            return refuse(outcome);
+        ++next_;
+        return true;
+    }
+    /// The next attempt begins.
     void restart() noexcept {
         next_ = 0;
-        error_.reset();
-        node_failure_.reset();
+        trouble_.reset();
     }
-    /// Of several: a reply that tells of a node in trouble (LOADING, say), which the node's breaker is to know of.
-    const std::optional<Error>& node_failure() const noexcept { return node_failure_; }
+    /// How many replies are expected; before the first.
+    void expect(std::uint32_t replies) noexcept { replies_ = replies; }
     /// How many replies have come.
     std::uint32_t taken() const noexcept { return next_; }
-    std::optional<Error>& error() noexcept { return error_; }
+    /// The error of a call of one command; nullptr when there is none.
+    const Error* error() const noexcept { return trouble_ && trouble_->error ? &*trouble_->error : nullptr; }
+    /// Of several: a reply that tells of a node in trouble (LOADING, say), which the node's breaker is to know of.
+    const Error* node_failure() const noexcept {
+        return trouble_ && trouble_->node_failure ? &*trouble_->node_failure : nullptr;
+    }
 
 private:
-    bool fail(Error error);
+    // Seldom there, so kept out of the way of the many calls that succeed.
+    struct Trouble {
+        std::optional<Error> error;
+        std::optional<Error> node_failure;
+    };
+
+    [[nodiscard]] bool take_error(std::string_view frame);
+    [[nodiscard]] bool refuse(const ReadOutcome& outcome);
+    void fail(Error error);
+    Trouble& trouble();
 
     ReplySink* sink_;
     const KeyPrefix* prefix_;
     std::uint32_t replies_;
     std::uint32_t next_ = 0;
     bool trusted_;
-    std::optional<Error> error_;
-    std::optional<Error> node_failure_;
+    std::unique_ptr<Trouble> trouble_;
 };
 
 }  // namespace redoubt

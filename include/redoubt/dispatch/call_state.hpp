@@ -1,6 +1,7 @@
 // dispatch: the pure machine of one call: its deadline, its attempts, and what follows a failed one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,7 +21,18 @@ struct CallSettings;
 /// Told the time; does nothing by itself.
 class CallState {
 public:
-    CallState(const CallSettings& settings, const CallOptions& options, TimePoint now) noexcept;
+    explicit CallState(const CallOptions& options) noexcept : options_(options) {}
+    CallState(Duration operation_timeout, const CallOptions& options, TimePoint now) noexcept : CallState(options) {
+        begin(operation_timeout, now);
+    }
+
+    /// The caller makes the call now: its deadline is set, from its options or else the configured time-out.
+    void begin(Duration operation_timeout, TimePoint now) noexcept {
+        start_ = now;
+        const Duration length = std::max(options_.deadline.value_or(operation_timeout), Duration::zero());
+        // A caller may say "never" by the largest duration.
+        deadline_ = length > TimePoint::max() - now ? TimePoint::max() : now + length;
+    }
 
     TimePoint deadline() const noexcept { return deadline_; }
     void begin_attempt() noexcept { ++attempts_; }
@@ -36,8 +48,8 @@ public:
                   TimePoint now) const;
 
 private:
-    TimePoint start_;
-    TimePoint deadline_;
+    TimePoint start_{};
+    TimePoint deadline_{};
     CallOptions options_;
     std::uint32_t attempts_ = 0;
 };

@@ -45,7 +45,11 @@ public:
     result<Value> run_raw(std::span<const std::string_view> words, const CallOptions& options);
 
     /// Encodes behind what is there; an error when the command may not be sent.
-    std::optional<Error> encode(const CommandView& command, EncodedCommands& into) const;
+    std::optional<Error> encode(const CommandView& command, EncodedCommands& into) const {
+        if (!command.invalid().empty()) return invalid(command);
+        into.append(command, prefix_);
+        return std::nullopt;
+    }
     /// The same of words; `rule` says how the reply is to be read.
     std::optional<Error> encode_raw(std::span<const std::string_view> words, EncodedCommands& into,
                                     ReplyRule& rule) const;
@@ -58,6 +62,8 @@ public:
     Error refusal(Error error, std::string_view operation) const;
 
 private:
+    std::optional<Error> invalid(const CommandView& command) const;
+
     std::string id_;
     KeyPrefix prefix_;
     std::unique_ptr<dispatch::Dispatcher> dispatcher_;

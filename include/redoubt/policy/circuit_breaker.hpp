@@ -57,7 +57,12 @@ public:
         return {true, false, static_cast<std::uint32_t>(bits >> generation_shift), {}, false};
     }
     /// As `admit`, but only in CLOSED: for callers that must not be spent as probes.
-    Admission admit_if_closed(TimePoint now) noexcept;
+    Admission admit_if_closed(TimePoint now) noexcept {
+        const std::uint64_t bits = word_.load(std::memory_order_acquire);
+        if (bits >> state_shift != 0) [[unlikely]]
+            return refuse_beyond_closed(bits, now);
+        return {true, false, static_cast<std::uint32_t>(bits >> generation_shift), {}, false};
+    }
 
     /// Each returns the state it led to when it changed it, so that the owner can tell its listeners.
     struct Change {
@@ -67,6 +72,15 @@ public:
         explicit operator bool() const noexcept { return changed; }
     };
     Change record_success(const Admission& admission, TimePoint now) noexcept;
+    /// The same where it changes nothing but a counter: in CLOSED, in the generation that admitted the call, with no
+    /// failure to forget. False otherwise, and nothing was done.
+    bool count_success(std::uint32_t generation) noexcept {
+        const std::uint64_t bits = word_.load(std::memory_order_acquire);
+        if (bits != std::uint64_t{generation} << generation_shift) [[unlikely]]
+            return false;
+        count_one(&Stripe::successes);
+        return true;
+    }
     Change record_failure(const Admission& admission, TimePoint now) noexcept;
     /// The call ended without telling anything of the node (cancelled, the caller's own deadline).
     void release(const Admission& admission) noexcept;
@@ -105,6 +119,8 @@ private:
     static std::uint64_t pack(const Word& word) noexcept;
     static Word unpack(std::uint64_t bits) noexcept;
 
+    /// `admit_if_closed` in any state but CLOSED.
+    Admission refuse_beyond_closed(std::uint64_t bits, TimePoint now) noexcept;
     /// `admit` in any state but CLOSED.
     Admission admit_beyond_closed(std::uint64_t bits, TimePoint now) noexcept;
     Admission reject(Duration retry_after) noexcept;

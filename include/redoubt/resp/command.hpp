@@ -46,7 +46,7 @@ public:
         reals,      // a run of numbers
     };
 
-    constexpr Argument() = default;
+    Argument() = default;  // of no value: a command's unused places are not filled
     static constexpr Argument text(std::string_view value) { return {Kind::text, value.data(), value.size()}; }
     static constexpr Argument key(std::string_view value) { return {Kind::key, value.data(), value.size()}; }
     static constexpr Argument glob(std::string_view value) { return {Kind::glob, value.data(), value.size()}; }
@@ -94,9 +94,9 @@ public:
 private:
     constexpr Argument(Kind kind, const void* data, std::size_t size)
         : data_(data), size_(size & ((std::size_t{1} << 56) - 1)), kind_(static_cast<std::uint8_t>(kind)) {}
-    const void* data_ = nullptr;
-    std::size_t size_ : 56 = 0;
-    std::size_t kind_ : 8 = 0;
+    const void* data_;
+    std::size_t size_ : 56;
+    std::size_t kind_ : 8;
 };
 static_assert(sizeof(Argument) == 16);
 
@@ -138,18 +138,40 @@ private:
     Argument arguments_[max_arguments];
 };
 
-/// What a reader says of a reply: read, or what was expected instead.
-struct [[nodiscard]] ReadOutcome {
+/// What a reader says of a reply: read, or what was expected instead. Two words, so that it is returned in registers.
+class [[nodiscard]] ReadOutcome {
+public:
     enum class Status : std::uint8_t { ok, mismatch, foreign_key };
-    Status status = Status::ok;
-    std::string_view expected;  ///< static text, such as `integer`
-    ReplyNode got;
 
-    explicit operator bool() const noexcept { return status == Status::ok; }
+    ReadOutcome() noexcept : ReadOutcome(Status::ok, {}, RespType::null) {}
+
+    explicit operator bool() const noexcept { return status_ == Status::ok; }
+    Status status() const noexcept { return status_; }
+    /// Static text, such as `integer`.
+    std::string_view expected() const noexcept { return {expected_, expected_size_}; }
+    RespType got() const noexcept { return got_; }
+
     static ReadOutcome ok() noexcept { return {}; }
-    static ReadOutcome mismatch(std::string_view expected, ReplyNode got) noexcept {
+    static ReadOutcome mismatch(std::string_view expected, RespType got) noexcept {
         return {Status::mismatch, expected, got};
     }
+    static ReadOutcome mismatch(std::string_view expected, const ReplyNode& got) noexcept {
+        return mismatch(expected, got.type);
+    }
+    static ReadOutcome foreign_key() noexcept {
+        return {Status::foreign_key, "a key with the project's prefix", RespType::null};
+    }
+
+private:
+    ReadOutcome(Status status, std::string_view expected, RespType got) noexcept
+        : expected_(expected.data()),
+          expected_size_(static_cast<std::uint32_t>(expected.size())),
+          status_(status),
+          got_(got) {}
+    const char* expected_;
+    std::uint32_t expected_size_;
+    Status status_;
+    RespType got_;
 };
 
 /// A command whose reply is read as `Reply`. Made by the builders in namespace `cmd`. Trivially copyable.

@@ -25,7 +25,9 @@ public:
     EncodedCommands& operator=(EncodedCommands&& other) noexcept;
     ~EncodedCommands() = default;
 
-    void append(const CommandView& command, const KeyPrefix& prefix);
+    void append(const CommandView& command, const KeyPrefix& prefix) {
+        append(command.spec(), command.retry(), command.arguments(), prefix);
+    }
     void append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                 const KeyPrefix& prefix);
 
@@ -41,17 +43,27 @@ public:
         retry_ = RetryCategory::never;
     }
     bool atomic() const noexcept { return atomic_; }
+    /// The first key of the first command that has one, prefix in front; empty when none has.
+    std::string_view first_key() const noexcept;
     /// Of the last one that was appended.
     std::string_view last_name() const noexcept { return name_; }
 
 private:
     const char* data() const noexcept { return heap_ ? heap_.get() : inline_; }
-    char* reserve(std::size_t bytes);
+    /// Room for `bytes` more.
+    char* reserve(std::size_t bytes) {
+        if (size_ + bytes > capacity_) [[unlikely]]
+            grow(bytes);
+        return (heap_ ? heap_.get() : inline_) + size_;
+    }
+    void grow(std::size_t bytes);
 
     std::size_t size_ = 0;
     std::size_t capacity_ = inline_capacity;
     std::unique_ptr<char[]> heap_;
     std::string_view name_;
+    std::size_t keyed_at_ = 0;   // where the first command with a key starts
+    std::int16_t key_word_ = 0;  // which of its words is the key; 0: none
     std::uint32_t count_ = 0;
     bool atomic_ = false;
     RetryCategory retry_ = RetryCategory::read_only;

@@ -1,6 +1,8 @@
-// service: one async operation: the node that owns the caller's handler, and how it is begun with any token.
+// service: one async operation: the node with its commands, its replies and its caller's handler, and how it is begun
+// with any token.
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -32,65 +34,197 @@ struct ThrowingCompletion {
     template <class Value>
     using signature = Rethrows(std::exception_ptr, Value);  // for handlers: void(std::exception_ptr, Value)
     template <class Handler, class Value>
-    static void call(Handler& handler, result<Value>&& outcome) {
-        if (outcome) {
-            std::move(handler)(std::exception_ptr(), std::move(*outcome));
+    static void succeed(Handler& handler, Value& value) {
+        if constexpr (IsAwaiting<Handler>::value) {
+            Arrival<Value> arrival{nullptr, &value};
+            std::move(handler)(&arrival);
         } else {
-            std::move(handler)(to_exception_ptr(outcome.error()), Value{});
+            std::move(handler)(std::exception_ptr(), std::move(value));
         }
+    }
+    template <class Value, class Handler>
+    static void fail(Handler& handler, const Error& error) {
+        std::move(handler)(to_exception_ptr(error), Value{});
     }
 };
 struct ResultCompletion {
     template <class Value>
     using signature = void(result<Value>);
     template <class Handler, class Value>
-    static void call(Handler& handler, result<Value>&& outcome) {
-        std::move(handler)(std::move(outcome));
+    static void succeed(Handler& handler, Value& value) {
+        std::move(handler)(result<Value>(boost::system::in_place_value, std::move(value)));
+    }
+    template <class Value, class Handler>
+    static void fail(Handler& handler, const Error& error) {
+        std::move(handler)(result<Value>(boost::system::in_place_error, error));
     }
 };
 
-/// The node. `Replies` reads the replies (`read`, `fail`) and gives the handler's value or what is wrong with it
-/// (`take`).
-template <class Handler, class Replies, class Completion>
-class AsyncOperation final : public dispatch::AsyncCall {
+/// The node, from the allocator that Asio's own operations are recycled by. It is made with the operation, when neither
+/// the token nor the handler is known: the handler moves in when the operation is begun. `Replies` reads the replies
+/// (`read`, `fail`) and gives the handler's value or what is wrong with it (`take`).
+template <class Replies, class Completion>
+class PendingCall final : public dispatch::AsyncCall {
 public:
     using Value = typename Replies::value_type;
-    using Allocator = boost::asio::associated_allocator_t<Handler, boost::asio::recycling_allocator<void>>;
-    using NodeAllocator = typename std::allocator_traits<Allocator>::template rebind_alloc<AsyncOperation>;
-    using Executor = boost::asio::associated_executor_t<Handler, Lane>;
+    struct Destroy {
+        void operator()(PendingCall* call) const noexcept { call->destroy(); }
+    };
+    using Owner = std::unique_ptr<PendingCall, Destroy>;
 
-    static void begin(Handler&& handler, std::shared_ptr<isolation::Project> project, EncodedCommands&& commands,
-                      std::optional<Error>&& refused, const CallOptions& options, std::string_view name,
-                      Replies&& replies) {
-        NodeAllocator allocator(
-            boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
-        AsyncOperation* const place = std::allocator_traits<NodeAllocator>::allocate(allocator, 1);
-        // Constructing moves and does not throw.
-        AsyncOperation* const node = ::new (static_cast<void*>(place))
-            AsyncOperation(std::move(handler), std::move(project), std::move(commands), std::move(refused), options,
-                           name, std::move(replies));
-        node->connect_cancellation();
-        node->start();
+    static Owner make(const std::shared_ptr<isolation::Project>& project, const CallOptions& options,
+                      std::string_view name, Replies&& replies) {
+        PendingCall* const place = Allocator().allocate(1);
+        return Owner(::new (static_cast<void*>(place)) PendingCall(project, options, name, std::move(replies)));
+    }
+
+    /// From here on it belongs to itself.
+    template <class Given>
+    static void begin(Owner owner, Given&& handler) {
+        using Handler = std::decay_t<Given>;
+        PendingCall* const call = owner.get();
+        if (call->runs_on_lane(boost::asio::get_associated_executor(handler, call->lane()))) {
+            call->template receive_with<LaneReceiver<Handler>>(std::forward<Given>(handler));
+        } else {
+            call->template receive_with<ForeignReceiver<Handler>>(std::forward<Given>(handler));
+        }
+        owner.release()->start();
     }
 
 private:
-    AsyncOperation(Handler&& handler, std::shared_ptr<isolation::Project>&& project, EncodedCommands&& commands,
-                   std::optional<Error>&& refused, const CallOptions& options, std::string_view name, Replies&& replies)
-        : AsyncCall(project->dispatcher(), project->prefix(), std::move(commands), std::move(refused), options, name),
-          project_(std::move(project)),
-          handler_(std::move(handler)),
-          executor_(boost::asio::get_associated_executor(handler_, lane())),
-          replies_(std::move(replies)),
-          same_lane_(is_lane(executor_)) {
-        // The other loop must not end while the answer is still to come.
-        if (!same_lane_) {
-            work_ = boost::asio::prefer(boost::asio::any_io_executor(executor_),
-                                        boost::asio::execution::outstanding_work.tracked);
-        }
-    }
-    ~AsyncOperation() override = default;
+    using Allocator = boost::asio::recycling_allocator<PendingCall>;
 
-    bool is_lane(const Executor& executor) const noexcept {
+    template <class Derived, class Handler>
+    class ReceiverOf : public AsyncCall::Receiver {
+    public:
+        template <class Given>
+        ReceiverOf(PendingCall& call, Given&& handler) : call_(call), handler_(std::forward<Given>(handler)) {}
+        void destroy() noexcept final {
+            auto* const self = static_cast<Derived*>(this);
+            if constexpr (fits<Derived>) {
+                self->~Derived();
+            } else {
+                auto allocator = allocator_for<Derived>(handler_);
+                self->~Derived();
+                std::allocator_traits<decltype(allocator)>::deallocate(allocator, self, 1);
+            }
+        }
+
+    protected:
+        ~ReceiverOf() = default;
+        PendingCall& call_;
+        Handler handler_;
+    };
+
+    /// The handler runs on the service's own loop.
+    template <class Handler>
+    class LaneReceiver final : public ReceiverOf<LaneReceiver<Handler>, Handler> {
+    public:
+        template <class Given>
+        LaneReceiver(PendingCall& call, Given&& handler)
+            : ReceiverOf<LaneReceiver, Handler>(call, std::forward<Given>(handler)) {
+            // A cancellation is emitted where the handler runs; only there it may touch the call.
+            auto slot = boost::asio::get_associated_cancellation_slot(this->handler_);
+            if (!slot.is_connected()) return;
+            slot.assign([&call](boost::asio::cancellation_type type) {
+                using boost::asio::cancellation_type;
+                if (type == cancellation_type::none) return;
+                call.cancel((type & (cancellation_type::terminal | cancellation_type::partial)) !=
+                            cancellation_type::none);
+            });
+        }
+
+        void finish(const Error* error, Ending how) override {
+            PendingCall& call = this->call_;
+            auto slot = boost::asio::get_associated_cancellation_slot(this->handler_);
+            if (slot.is_connected()) slot.clear();
+            if constexpr (IsAwaiting<Handler>::value && gives_value) {
+                if (error == nullptr && how == Ending::direct) [[likely]] {
+                    // A coroutine takes the value from where it is as soon as it runs; the node goes when it rests.
+                    const Owner owner(&call);
+                    Value&& value = call.replies_.take();
+                    return Completion::succeed(this->handler_, value);
+                }
+            }
+            Handler handler(std::move(this->handler_));
+            if (how == Ending::direct) return call.deliver(handler, error);
+            auto deliver = call.delivery(std::move(handler), error);
+            if (how == Ending::elsewhere) {
+                boost::asio::post(boost::asio::system_executor(), std::move(deliver));
+            } else {
+                const auto executor = boost::asio::get_associated_executor(deliver.handler, deliver.lane);
+                boost::asio::post(executor, std::move(deliver));
+            }
+        }
+    };
+
+    /// The handler runs on another loop, which must not end while the answer is still to come.
+    template <class Handler>
+    class ForeignReceiver final : public ReceiverOf<ForeignReceiver<Handler>, Handler> {
+    public:
+        template <class Given>
+        ForeignReceiver(PendingCall& call, Given&& handler)
+            : ReceiverOf<ForeignReceiver, Handler>(call, std::forward<Given>(handler)),
+              executor_(boost::asio::get_associated_executor(this->handler_, call.lane())),
+              work_(boost::asio::prefer(boost::asio::any_io_executor(executor_),
+                                        boost::asio::execution::outstanding_work.tracked)) {}
+
+        void finish(const Error* error, Ending) override {
+            Handler handler(std::move(this->handler_));
+            const auto executor(std::move(executor_));
+            auto work(std::move(work_));
+            boost::asio::post(executor, [deliver = this->call_.delivery(std::move(handler), error),
+                                         work = std::move(work)]() mutable { deliver(); });
+        }
+
+    private:
+        boost::asio::associated_executor_t<Handler, Lane> executor_;
+        boost::asio::any_io_executor work_;
+    };
+
+    /// An outcome on its way to its executor.
+    template <class Handler>
+    struct Delivery {
+        Handler handler;
+        result<Value> outcome;
+        Lane lane;
+        void operator()() {
+            if (outcome) {
+                Completion::succeed(handler, *outcome);
+            } else {
+                Completion::template fail<Value>(handler, outcome.error());
+            }
+        }
+    };
+
+    // Whoever succeeds has a value.
+    static constexpr bool gives_value = std::is_same_v<decltype(std::declval<Replies&>().take()), Value&&>;
+
+    // An everyday handler (a coroutine's is two pointers) needs no memory of its own.
+    static constexpr std::size_t handler_room = 56;
+    template <class Derived>
+    static constexpr bool fits = sizeof(Derived) <= handler_room && alignof(Derived) <= alignof(std::max_align_t);
+    template <class Derived, class Handler>
+    static auto allocator_for(const Handler& handler) {
+        const auto allocator = boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>());
+        return typename std::allocator_traits<decltype(allocator)>::template rebind_alloc<Derived>(allocator);
+    }
+
+    PendingCall(const std::shared_ptr<isolation::Project>& project, const CallOptions& options, std::string_view name,
+                Replies&& replies)
+        : AsyncCall(project->dispatcher(), project->prefix(), options, name),
+          project_(project),
+          replies_(std::move(replies)) {}
+    ~PendingCall() override {
+        if (receiver() != nullptr) receiver()->destroy();
+    }
+    void destroy() noexcept {
+        this->~PendingCall();
+        Allocator().deallocate(this, 1);
+    }
+
+    template <class Executor>
+    bool runs_on_lane(const Executor& executor) const noexcept {
         if constexpr (std::is_same_v<Executor, Lane>) {
             return executor == lane();
         } else if constexpr (std::is_same_v<Executor, boost::asio::any_io_executor>) {
@@ -100,17 +234,16 @@ private:
             return false;
         }
     }
-
-    // A cancellation is emitted where the handler runs; only there it may touch the call.
-    void connect_cancellation() {
-        if (!same_lane_) return;
-        auto slot = boost::asio::get_associated_cancellation_slot(handler_);
-        if (!slot.is_connected()) return;
-        slot.assign([this](boost::asio::cancellation_type type) {
-            using boost::asio::cancellation_type;
-            if (type == cancellation_type::none) return;
-            cancel((type & (cancellation_type::terminal | cancellation_type::partial)) != cancellation_type::none);
-        });
+    template <class Derived, class Given>
+    void receive_with(Given&& handler) {
+        if constexpr (fits<Derived>) {
+            set_receiver(*::new (static_cast<void*>(handler_room_)) Derived(*this, std::forward<Given>(handler)));
+        } else {
+            auto allocator = allocator_for<Derived>(handler);
+            Derived* const place = std::allocator_traits<decltype(allocator)>::allocate(allocator, 1);
+            // Constructing moves and does not throw.
+            set_receiver(*::new (static_cast<void*>(place)) Derived(*this, std::forward<Given>(handler)));
+        }
     }
 
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
@@ -118,69 +251,55 @@ private:
     }
     void fail(std::uint32_t index, const Error& error) override { replies_.fail(index, error); }
 
-    void finish(const Error* error, AsyncCall::Ending how) override {
-        auto slot = boost::asio::get_associated_cancellation_slot(handler_);
-        if (same_lane_ && slot.is_connected()) slot.clear();
-
-        // Everything is taken out of the node, which is given back before the handler runs and begins another.
-        Handler handler(std::move(handler_));
-        Executor executor(std::move(executor_));
-        boost::asio::any_io_executor work(std::move(work_));
-        const bool direct = same_lane_ && how == AsyncCall::Ending::direct;
-        const bool homeless = same_lane_ && how == AsyncCall::Ending::elsewhere;
-        result<Value> outcome =
-            error != nullptr ? result<Value>(boost::system::in_place_error, *error) : replies_.take();
+    // Everything is taken out of the node, which is given back before the handler runs and begins another.
+    template <class Handler>
+    void deliver(Handler& handler, const Error* error) {
         const std::shared_ptr<isolation::Project> project(std::move(project_));
-        NodeAllocator allocator(
-            boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>()));
-        this->~AsyncOperation();
-        std::allocator_traits<NodeAllocator>::deallocate(allocator, this, 1);
-
-        if (direct) {
-            Completion::call(handler, std::move(outcome));
-            return;
+        if constexpr (gives_value) {
+            if (error == nullptr) [[likely]] {
+                Value value(replies_.take());
+                destroy();
+                return Completion::succeed(handler, value);
+            }
         }
-        auto call = [handler = std::move(handler), outcome = std::move(outcome), work = std::move(work)]() mutable {
-            Completion::call(handler, std::move(outcome));
-        };
-        if (homeless) {
-            boost::asio::post(boost::asio::system_executor(), std::move(call));
-        } else {
-            boost::asio::post(executor, std::move(call));
-        }
+        Delivery<Handler&> delivery{handler, outcome(error), lane()};
+        destroy();
+        delivery();
+    }
+    template <class Handler>
+    Delivery<Handler> delivery(Handler&& handler, const Error* error) {
+        Delivery<Handler> delivery{std::move(handler), outcome(error), lane()};
+        destroy();
+        return delivery;
+    }
+    result<Value> outcome(const Error* error) {
+        return error != nullptr ? result<Value>(boost::system::in_place_error, *error) : result<Value>(replies_.take());
     }
 
     std::shared_ptr<isolation::Project> project_;
-    Handler handler_;
-    Executor executor_;
-    boost::asio::any_io_executor work_;
     Replies replies_;
-    bool same_lane_;
+    alignas(std::max_align_t) std::byte handler_room_[handler_room];
 };
 
-/// What a deferred operation keeps until its token is known: the encoded command, so that the caller's arguments need
-/// not live any longer.
-template <class Replies, class Completion>
+/// A deferred operation: owns the node until its token is known.
+template <class Call>
 struct Initiation {
-    std::shared_ptr<isolation::Project> project;
-    EncodedCommands commands;
-    std::optional<Error> refused;
-    CallOptions options;
-    std::string_view name;
-    Replies replies;
+    typename Call::Owner call;
 
     template <class Handler>
     void operator()(Handler&& handler) && {
-        AsyncOperation<std::decay_t<Handler>, Replies, Completion>::begin(
-            std::decay_t<Handler>(std::forward<Handler>(handler)), std::move(project), std::move(commands),
-            std::move(refused), options, name, std::move(replies));
+        Call::begin(std::move(call), std::forward<Handler>(handler));
     }
 };
 
-/// The operation: to be awaited, or called with a completion token.
-template <class Replies, class Completion>
-auto make_operation(Initiation<Replies, Completion>&& initiation) {
+/// The operation: to be awaited, or called with a completion token. `fill` puts the commands into the node.
+template <class Replies, class Completion, class Fill>
+auto make_operation(const std::shared_ptr<isolation::Project>& project, const CallOptions& options,
+                    std::string_view name, Replies&& replies, Fill&& fill) {
+    using Call = PendingCall<Replies, Completion>;
     using Signature = typename Completion::template signature<typename Replies::value_type>;
+    Initiation<Call> initiation{Call::make(project, options, name, std::move(replies))};
+    fill(*initiation.call);
     return boost::asio::async_initiate<const boost::asio::deferred_t, Signature>(std::move(initiation),
                                                                                  boost::asio::deferred);
 }

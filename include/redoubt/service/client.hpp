@@ -28,13 +28,11 @@ public:
 
     template <class Reply>
     auto invoke(const Command<Reply>& command) const {
-        return service::Async::run(handle_, gather(command), command.name(),
-                                   service::SingleReply<Reply>(command.reader()));
+        return service::Async::start<service::ThrowingCompletion>(handle_, command);
     }
     template <class Reply>
     auto try_invoke(const Command<Reply>& command) const {
-        return service::Async::try_run(handle_, gather(command), command.name(),
-                                       service::SingleReply<Reply>(command.reader()));
+        return service::Async::start<service::ResultCompletion>(handle_, command);
     }
     /// Any command as words, isolated like every other; the words are copied.
     auto command(std::span<const std::string_view> words) const {
@@ -62,11 +60,6 @@ public:
     }
 
 private:
-    service::Gathered gather(const CommandView& command) const {
-        service::Gathered gathered;
-        gathered.add(handle_, command);
-        return gathered;
-    }
     service::Handle handle_;
 };
 

@@ -53,17 +53,32 @@ struct Blocking {
 
 /// An Asio operation, to be awaited or called with a token.
 struct Async {
+    /// One command, encoded into the operation itself.
+    template <class Completion, class Reply>
+    static auto start(const Handle& handle, const Command<Reply>& command) {
+        return make_operation<SingleReply<Reply>, Completion>(
+            handle.project, handle.options, command.name(), SingleReply<Reply>(command.reader()),
+            [&](dispatch::AsyncCall& call) {
+                if (auto refusal = handle.project->encode(command, call.commands())) call.refuse(std::move(*refusal));
+            });
+    }
     template <class Replies>
     static auto try_run(const Handle& handle, Gathered&& gathered, std::string_view name, Replies replies) {
-        return make_operation(Initiation<Replies, ResultCompletion>{handle.project, std::move(gathered.commands),
-                                                                    std::move(gathered.refused), handle.options, name,
-                                                                    std::move(replies)});
+        return start_gathered<ResultCompletion>(handle, gathered, name, std::move(replies));
     }
     template <class Replies>
     static auto run(const Handle& handle, Gathered&& gathered, std::string_view name, Replies replies) {
-        return make_operation(Initiation<Replies, ThrowingCompletion>{handle.project, std::move(gathered.commands),
-                                                                      std::move(gathered.refused), handle.options, name,
-                                                                      std::move(replies)});
+        return start_gathered<ThrowingCompletion>(handle, gathered, name, std::move(replies));
+    }
+
+private:
+    template <class Completion, class Replies>
+    static auto start_gathered(const Handle& handle, Gathered& gathered, std::string_view name, Replies&& replies) {
+        return make_operation<Replies, Completion>(handle.project, handle.options, name, std::move(replies),
+                                                   [&](dispatch::AsyncCall& call) {
+                                                       call.commands() = std::move(gathered.commands);
+                                                       if (gathered.refused) call.refuse(std::move(*gathered.refused));
+                                                   });
     }
 };
 

@@ -1,5 +1,6 @@
 // service: where the replies of a call become C++ values: of one command, of several of different types, of many of
-// one type. Each has `read` and `fail` for the wire and `take` for the caller.
+// one type. Each has `read` and `fail` for the wire and `take` for the caller: the value, or a result where the value
+// can be missing though the call succeeded.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +42,7 @@ public:
         return reader_(cursor, prefix, value_);
     }
     void fail(std::uint32_t, const Error&) {}  // one command fails as a whole
-    result<Reply> take() { return std::move(value_); }
+    Reply&& take() { return std::move(value_); }
 
 private:
     Reader<Reply> reader_;
@@ -55,7 +56,7 @@ public:
     explicit RawReply(ReplyRule rule) noexcept : rule_(rule) {}
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix);
     void fail(std::uint32_t, const Error&) {}
-    result<Value> take() { return std::move(value_); }
+    Value&& take() { return std::move(value_); }
 
 private:
     ReplyRule rule_;
@@ -77,7 +78,7 @@ public:
     void fail(std::uint32_t index, const Error& error) {
         at(index, [&](auto, auto& slot) { slot = error; });
     }
-    result<value_type> take() { return std::move(slots_); }
+    value_type&& take() { return std::move(slots_); }
 
 private:
     template <class Visit>
@@ -100,7 +101,7 @@ public:
     using TupleReplies<Replies...>::TupleReplies;
 
     result<value_type> take() {
-        auto slots = *TupleReplies<Replies...>::take();
+        auto&& slots = TupleReplies<Replies...>::take();
         return std::apply(
             [](auto&... slot) -> result<value_type> {
                 if (const std::optional<Error> failed = first_failure(slot...)) return *failed;
@@ -122,7 +123,7 @@ public:
         return readers_[index](cursor, prefix, *slots_[index]);
     }
     void fail(std::uint32_t index, const Error& error) { slots_[index] = error; }
-    result<value_type> take() { return std::move(slots_); }
+    value_type&& take() { return std::move(slots_); }
 
 private:
     std::vector<Reader<Reply>> readers_;
@@ -137,7 +138,7 @@ public:
     using VectorReplies<Reply>::VectorReplies;
 
     result<value_type> take() {
-        auto slots = *VectorReplies<Reply>::take();
+        auto&& slots = VectorReplies<Reply>::take();
         value_type values;
         values.reserve(slots.size());
         for (auto& slot : slots) {

@@ -94,7 +94,7 @@ private:
         if (read) return;
         slot = Error::of(ErrorKind::reply_type, Certainty::applied, Stage::reply,
                          "the reply inside EXEC is not what was asked for");
-        if (read.status == ReadOutcome::Status::foreign_key) outcome = read;
+        if (read.status() == ReadOutcome::Status::foreign_key) outcome = read;
     }
 
     std::tuple<Reader<Replies>...> readers_;
