@@ -199,7 +199,6 @@ void Multiplexer::release_memory() noexcept {
     input_.release();
     read_size_ = first_read;
     std::vector<Entry>().swap(ring_);
-    head_ = tail_ = 0;
 }
 
 Operation* Multiplexer::oldest() const noexcept {

@@ -41,6 +41,7 @@ AsyncCall::AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, EncodedCom
     set_replies(commands_.count());
     set_atomic(commands_.atomic());
     set_timing(state_.deadline(), dispatcher.settings().attempt_timeout);
+    set_demand(demand_of(commands_.bytes().size(), commands_.count()));
 }
 
 AsyncCall::~AsyncCall() = default;
@@ -71,7 +72,7 @@ void AsyncCall::start_on_lane() noexcept {
 void AsyncCall::attempt() {
     if (refused_) return end(&*refused_);
     if (commands_.count() == 0) return end(nullptr);
-    pool::Pool& pool = dispatcher_.route();
+    const auto [pool, tenant] = dispatcher_.route();
     const TimePoint now = pool.async().now();
     const pool::Node::Admission admission = pool.node().admit(now);
     if (!admission) {
@@ -81,7 +82,7 @@ void AsyncCall::attempt() {
     generation_ = admission.generation;
     state_.begin_attempt();
     phase_ = Phase::submitted;
-    if (std::optional<Error> refused = pool.async().submit(*this, now)) {
+    if (std::optional<Error> refused = pool.async().submit(*this, tenant, now)) {
         attempt_failed(*refused, FailureSource::operation);
     }
 }
@@ -91,7 +92,7 @@ void AsyncCall::on_complete() {
         const Error error = *reader_.error();
         return attempt_failed(error, FailureSource::operation);
     }
-    pool::Pool& pool = dispatcher_.route();
+    pool::Pool& pool = dispatcher_.route().pool;
     const Error* const failure = reader_.node_failure() ? &*reader_.node_failure() : nullptr;
     record_attempt(pool.node(), admitted(generation_), failure, FailureSource::operation, false, pool.async().now());
     pool.budget().on_success();
@@ -101,7 +102,7 @@ void AsyncCall::on_complete() {
 void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_failed(error, source); }
 
 void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
-    pool::Pool& pool = dispatcher_.route();
+    pool::Pool& pool = dispatcher_.route().pool;
     const TimePoint now = Clock::now();
     record_attempt(pool.node(), admitted(generation_), &error, source, attempt_deadline() < state_.deadline(), now);
     pool.budget().on_failure();
@@ -140,10 +141,10 @@ void AsyncCall::cancel(bool also_written) {
             interrupt();
             break;
         case Phase::submitted: {
-            pool::AsyncPool& pool = dispatcher_.route().async();
-            if (!also_written && !pool.is_unwritten(*this)) break;
-            const bool sent = pool.cancel(*this) == Multiplexer::Cancelled::tombstone;
-            dispatcher_.route().node().release(admitted(generation_));
+            const auto [pool, tenant] = dispatcher_.route();
+            if (!also_written && !pool.async().is_unwritten(*this)) break;
+            const bool sent = pool.async().cancel(*this, tenant) == Multiplexer::Cancelled::tombstone;
+            pool.node().release(admitted(generation_));
             Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
                                     sent ? Stage::sent : Stage::queued, "cancelled by the caller");
             end(&error);
