@@ -101,7 +101,10 @@ protected:
         return std::make_shared<Node>(config, target, watcher_);
     }
     std::shared_ptr<Pool> make_pool() { return Pool::create(make_node(), budget_, settings_, loop_.get_executor()); }
-    void maintain(Pool& pool) { boost::asio::co_spawn(loop_, pool.maintain(), boost::asio::use_future).get(); }
+    void maintain(Pool& pool) {
+        boost::asio::post(loop_, boost::asio::use_future([&] { pool.tidy(Clock::now()); })).get();
+        boost::asio::co_spawn(loop_, pool.open_spares(), boost::asio::use_future).get();
+    }
     /// What the server has, without the connection that asks.
     std::size_t server_connections() { return std::stoul(RawClient(server_).info("connected_clients")) - 1; }
     static void expect_refused(const result<Lease>& lease, ErrorKind kind, std::string_view part) {
@@ -237,7 +240,7 @@ TEST_F(PoolTest, AConnectionThatTheServerClosedIsReplaced) {
 
 TEST_F(PoolTest, KeepsSparesAndClosesThoseBeyond) {
     settings_.min_idle = 3;
-    settings_.idle_timeout = 0s;
+    settings_.idle_timeout = 1ns;
     const auto pool = make_pool();
     maintain(*pool);
     EXPECT_EQ(pool->figures().created, 3u);
@@ -295,10 +298,11 @@ TEST_F(PoolTest, TheAsyncSideTakesWhatRests) {
     const auto pool = make_pool();
     maintain(*pool);
     std::promise<void> done;
+    Tenant tenant;
     testing::ScriptedOperation operation("ping");
     operation.bytes(ping);
     operation.then = [&] { done.set_value(); };
-    boost::asio::post(loop_, [&] { EXPECT_FALSE(pool->async().submit(operation, Clock::now())); });
+    boost::asio::post(loop_, [&] { EXPECT_FALSE(pool->async().submit(operation, tenant, Clock::now())); });
     done.get_future().get();
     EXPECT_EQ(operation.frames, (std::vector<std::string>{"+PONG\r\n"}));
     EXPECT_EQ(pool->figures().created, 1u);
@@ -306,7 +310,7 @@ TEST_F(PoolTest, TheAsyncSideTakesWhatRests) {
     pool->close(closing());
     std::promise<void> closed;
     boost::asio::post(loop_, [&] {
-        pool->async().close(closing());
+        pool->close_async(closing());
         closed.set_value();
     });
     closed.get_future().get();

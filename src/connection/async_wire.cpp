@@ -51,6 +51,7 @@ void AsyncWire::flush_later() {
     boost::asio::post(descriptor_.get_executor(), [self = shared_from_this()] {
         self->flush_posted_ = false;
         if (self->open_) self->flush();
+        if (self->open_) self->owner_.on_wire_turn(*self);
     });
 }
 
@@ -99,6 +100,7 @@ void AsyncWire::on_readable() {
         } turn{*this};
         in_turn_ = true;
         if (deliver()) read_all();
+        if (open_) owner_.on_wire_turn(*this);
         turn.whole = true;
     }
     if (!open_) return;
@@ -152,6 +154,7 @@ bool AsyncWire::deliver() {
             case Multiplexer::Progress::fault: lose(lost_error(std::string(multiplexer_.fault()))); return false;
             case Multiplexer::Progress::more:
                 if (!open_) return false;
+                owner_.on_wire_turn(*this);
                 if (depth >= overlap_depth) flush();
                 if (!open_) return false;
                 break;
@@ -180,7 +183,7 @@ void AsyncWire::on_timer() {
         lose(stalled_error());
         return;
     }
-    multiplexer_.expire(now);
+    if (multiplexer_.expire(now) != 0 && open_) owner_.on_operations_expired(*this);
     if (!open_) return;
     arm_timer();
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -27,6 +28,10 @@ public:
         virtual void on_wire_lost(AsyncWire& wire, const Error& error) = 0;
         /// At the end of a turn that left nothing unanswered or unwritten on it. It may close or detach the wire.
         virtual void on_wire_idle(AsyncWire&) {}
+        /// Some replies were delivered, or something was written: it may have room again. It may be given more.
+        virtual void on_wire_turn(AsyncWire&) {}
+        /// The time of some operations on it is over. It may close the wire.
+        virtual void on_operations_expired(AsyncWire&) {}
 
     protected:
         ~Owner() = default;
@@ -62,6 +67,17 @@ public:
     bool is_congested() const noexcept;
     bool is_open() const noexcept { return open_; }
     std::size_t in_flight() const noexcept { return multiplexer_.in_flight(); }
+    /// See Multiplexer.
+    std::uint64_t submitted() const noexcept { return multiplexer_.submitted(); }
+    std::uint64_t completed() const noexcept { return multiplexer_.completed(); }
+    std::size_t bytes_in_flight() const noexcept { return multiplexer_.bytes_in_flight(); }
+    bool holds(const Operation& operation) const noexcept { return multiplexer_.holds(operation); }
+    template <class Visit>
+    void for_each_in_flight(Visit&& visit) const {
+        multiplexer_.for_each_in_flight(std::forward<Visit>(visit));
+    }
+    /// Gives back the buffers, if nothing is under way.
+    void release_memory() noexcept { multiplexer_.release_memory(); }
     TimePoint last_used() const noexcept { return last_progress_; }
     /// The time of the current turn while the wire delivers replies, else a fresh reading.
     TimePoint now() const noexcept { return in_turn_ ? turn_time_ : Clock::now(); }

@@ -173,6 +173,7 @@ void BlockingWire::read_once(Lock& lock, const Waiter& leader, TimePoint until) 
             if (multiplexer_.process(std::numeric_limits<std::size_t>::max()) == Multiplexer::Progress::fault) {
                 lose(lost_error(std::string(multiplexer_.fault())));
             }
+            congested_.store(multiplexer_.awaits_large_reply(), std::memory_order_relaxed);
             break;
         case IoStatus::want_read:
         case IoStatus::want_write: break;

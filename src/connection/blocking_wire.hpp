@@ -2,6 +2,7 @@
 // all (leader/follower), so that no thread has to be woken only to do I/O.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -59,6 +60,8 @@ public:
     bool is_open() const;
     std::size_t in_flight() const;
     TimePoint last_used() const;
+    /// A hint, without a lock: a large reply is under way, so small calls had better go elsewhere.
+    bool is_congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
     /// Why it was lost under load; nullopt while it is open, and when it was closed on purpose or while idle.
     /// Told once, so that one lost wire is counted once.
     std::optional<Error> take_loss();
@@ -89,6 +92,7 @@ private:
     std::optional<Error> loss_;
     TimePoint last_progress_;
     int wake_fd_;  // makes the leader look up from its poll
+    std::atomic<bool> congested_{false};
     bool open_ = true;
     bool led_ = false;      // some thread reads
     bool writing_ = false;  // some thread writes

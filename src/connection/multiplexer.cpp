@@ -80,11 +80,11 @@ Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
         if (max_replies == 0) return Progress::more;
         const std::string_view bytes = input_.view();
         switch (scanner_.scan(bytes)) {
-            [[unlikely]] case resp::ReplyScanner::Status::need_more : wanted_ = scanner_.needed();
-            stalled_ = true;
-            return Progress::drained;
-            [[unlikely]] case resp::ReplyScanner::Status::error : fault_ = scanner_.error();
-            return Progress::fault;
+            case resp::ReplyScanner::Status::need_more:
+                wanted_ = scanner_.needed();
+                stalled_ = true;
+                return Progress::drained;
+            case resp::ReplyScanner::Status::error: fault_ = scanner_.error(); return Progress::fault;
             case resp::ReplyScanner::Status::complete: break;
         }
         const std::string_view frame = bytes.substr(0, scanner_.size());
@@ -210,7 +210,6 @@ void Multiplexer::release_memory() noexcept {
     read_size_ = first_read;
     std::vector<Entry>().swap(ring_);
     mask_ = 0;
-    head_ = tail_ = 0;
 }
 
 Operation* Multiplexer::oldest() const noexcept {

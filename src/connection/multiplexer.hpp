@@ -77,6 +77,24 @@ public:
 
     // Figures -----------------------------------------------------------------------------------------------
     std::size_t in_flight() const noexcept { return static_cast<std::size_t>(tail_ - head_); }
+    /// Submitted so far, those that were cancelled unwritten taken off again; and of them, answered.
+    std::uint64_t submitted() const noexcept { return tail_; }
+    std::uint64_t completed() const noexcept { return head_; }
+    /// Of all that is in flight.
+    std::size_t bytes_in_flight() const noexcept {
+        if (head_ == tail_) return 0;
+        return static_cast<std::size_t>(handed_ + pending_.size() - (at(head_).end - at(head_).size));
+    }
+    /// It is in flight here.
+    bool holds(const Operation& operation) const noexcept {
+        return operation.ticket_ - head_ < tail_ - head_ && at(operation.ticket_).operation == &operation;
+    }
+    /// Visits `(submitted, operation)` for all in flight, oldest first: what `submitted()` was when it came, and
+    /// nullptr for a tombstone.
+    template <class Visit>
+    void for_each_in_flight(Visit&& visit) const {
+        for (std::uint64_t ticket = head_; ticket != tail_; ++ticket) visit(ticket + 1, at(ticket).operation);
+    }
     bool idle() const noexcept { return head_ == tail_ && !has_output() && input_.empty(); }
     /// The reply under way is long, and most of it has not come.
     bool awaits_large_reply() const noexcept { return wanted_ > input_.size() + large_reply; }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dispatch/dispatcher.hpp"
+#include "dispatch/request.hpp"
 
 namespace redoubt::dispatch {
 
@@ -20,8 +21,6 @@ pool::Node::Admission admitted(std::uint32_t generation) noexcept {
 }
 
 }  // namespace
-
-AsyncCall::~AsyncCall() = default;
 
 AsyncCall::Rare& AsyncCall::rare() {
     if (!rare_) rare_ = std::make_unique<Rare>();
@@ -43,14 +42,11 @@ inline void AsyncCall::begin(TimePoint now) noexcept {
     set_replies(commands_.count());
     set_atomic(commands_.atomic());
     set_timing(state_.deadline(), settings.attempt_timeout);
+    set_demand(demand_of(commands_.bytes().size(), commands_.count()));
 }
 
 void AsyncCall::start() noexcept {
-    if (lane().running_in_this_thread()) {
-        const TimePoint now = dispatcher_.route().async().now();
-        begin(now);
-        return first_attempt(now);
-    }
+    if (lane().running_in_this_thread()) return first_attempt();
     begin(Clock::now());
     if (dispatcher_.post_to_lane(*this)) return;
     Error error = Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
@@ -58,19 +54,27 @@ void AsyncCall::start() noexcept {
     receiver_->finish(&error, Ending::elsewhere);
 }
 
-void AsyncCall::start_on_lane() noexcept { first_attempt(dispatcher_.route().async().now()); }
+void AsyncCall::start_on_lane() noexcept { first_attempt(); }
 
-inline void AsyncCall::first_attempt(TimePoint now) noexcept {
+void AsyncCall::first_attempt() noexcept {
     bool ended = false;
     ended_ = &ended;
+    route();
+    const TimePoint now = pool_->async().now();
+    if (!state_.has_begun()) begin(now);
     attempt(now);
     if (!ended) ended_ = nullptr;
 }
 
-void AsyncCall::attempt(TimePoint now) {
+inline void AsyncCall::route() noexcept {
+    const auto [pool, tenant] = dispatcher_.route();
+    pool_ = &pool;
+    tenant_ = &tenant;
+}
+
+inline void AsyncCall::attempt(TimePoint now) {
     if (rare_ && rare_->refusal) return end(&*rare_->refusal);
     if (commands_.count() == 0) return end(nullptr);
-    pool_ = &dispatcher_.route();
     pool::Pool& pool = *pool_;
     const pool::Node::Admission admission = pool.node().admit(now);
     if (!admission) {
@@ -80,7 +84,7 @@ void AsyncCall::attempt(TimePoint now) {
     generation_ = admission.generation;
     state_.begin_attempt();
     phase_ = Phase::submitted;
-    if (std::optional<Error> refused = pool.async().submit(*this, now)) {
+    if (std::optional<Error> refused = pool.async().submit(*this, *tenant_, now)) {
         attempt_failed(*refused, FailureSource::operation);
     }
 }
@@ -124,7 +128,10 @@ void AsyncCall::pause(Duration length) {
     // The call does not end while it pauses: whatever ends the pause comes through this handler.
     timer.async_wait([this](const boost::system::error_code&) {
         dispatcher_.pausing().erase(this);
-        if (!cancelled_) return attempt(Clock::now());
+        if (!cancelled_) {
+            route();
+            return attempt(Clock::now());
+        }
         Error error = Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::backoff, "cancelled by the caller");
         end(&error);
     });
@@ -140,9 +147,8 @@ void AsyncCall::cancel(bool also_written) {
             interrupt();
             break;
         case Phase::submitted: {
-            pool::AsyncPool& pool = pool_->async();
-            if (!also_written && !pool.is_unwritten(*this)) break;
-            const bool sent = pool.cancel(*this) == Multiplexer::Cancelled::tombstone;
+            if (!also_written && !pool_->async().is_unwritten(*this)) break;
+            const bool sent = pool_->async().cancel(*this, *tenant_) == Multiplexer::Cancelled::tombstone;
             pool_->node().release(admitted(generation_));
             Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
                                     sent ? Stage::sent : Stage::queued, "cancelled by the caller");

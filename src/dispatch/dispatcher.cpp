@@ -29,7 +29,8 @@ public:
         : request_(request), reader_(sink, prefix, request.replies(), trusted) {
         set_replies(request.replies());
         set_atomic(request.atomic());
-        set_timing(deadline, attempt_timeout);
+        set_timing(deadline, attempt_timeout + request.block_time());
+        set_demand(request.demand());
     }
     std::size_t encoded_bound() const noexcept override { return request_.encoded_bound(); }
     char* encode(char* out) const noexcept override { return request_.encode(out); }
@@ -54,8 +55,25 @@ private:
     ReplyReader reader_;
 };
 
+// The connection may carry other calls once everything on it was answered.
+std::optional<Error> run_leased(pool::Pool& pool, pool::Lease& lease, BlockingCall& call) {
+    const bool ran = lease.wire().run(call, Clock::now());
+    if (const std::optional<Error> loss = lease.wire().take_loss()) {
+        pool.node().record_connection_failure(*loss, Clock::now());
+    }
+    lease.set_clean(ran && !call.error());
+    return ran ? call.outcome() : connection::wire_closed_error();
+}
+
 // A wire that works, and the call on it. Wires whose peer left while they rested are passed over: nothing was sent.
 std::optional<Error> attempt(pool::Pool& pool, BlockingCall& call, const CallState& state) {
+    if (call.demand() == Demand::exclusive) {
+        result<pool::Lease> lease = pool.lease(state.deadline(), call.attempt_timeout());
+        return lease ? run_leased(pool, *lease, call) : lease.error();
+    }
+    if (call.demand() == Demand::bulk) {
+        if (pool::Lease lease = pool.lease_now(state.deadline())) return run_leased(pool, lease, call);
+    }
     for (;;) {
         const result<std::shared_ptr<connection::BlockingWire>> wire = pool.shared_wire(state.deadline());
         if (!wire) return wire.error();
@@ -105,7 +123,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     };
     if (is_io_thread) return described(io_thread_error());
 
-    pool::Pool& pool = route();
+    pool::Pool& pool = route().pool;
     pool::Node& node = pool.node();
     BlockingCall call(request, sink, prefix, true, state.deadline(), settings_.attempt_timeout);
     for (;;) {
@@ -131,7 +149,8 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
 
 result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOptions& options) {
     CallState state(settings_.operation_timeout, options, Clock::now());
-    pool::Node& node = route().node();
+    pool::Pool& pool = route().pool;
+    pool::Node& node = pool.node();
     const pool::Node::Admission admission = node.admit(Clock::now());
     std::optional<Error> failed;
     if (is_io_thread) {
@@ -140,7 +159,7 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
         failed = node.circuit_open_error(admission);
     } else {
         node.release(admission);
-        result<pool::Lease> lease = route().lease(state.deadline());
+        result<pool::Lease> lease = pool.lease(state.deadline());
         if (lease) return lease;
         failed = lease.error();
     }
@@ -163,14 +182,14 @@ void Dispatcher::refuse_foreign_starts() {
 }
 
 void Dispatcher::close_async(const Error& error) {
-    router_->for_each_pool([&](pool::Pool& pool) { pool.async().close(error); });
+    router_->for_each_pool([&](pool::Pool& pool) { pool.close_async(error); });
     for (AsyncCall* call : pausing_) call->interrupt();
 }
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
                                         const KeyPrefix& prefix, const CallOptions& options, bool trusted) {
     CallState state(settings_.operation_timeout, options, Clock::now());
-    pool::Node& node = route().node();
+    pool::Node& node = route().pool.node();
     BlockingCall call(request, sink, prefix, trusted, state.deadline(), settings_.attempt_timeout);
     state.begin_attempt();
     const pool::Node::Admission admission = node.admit(Clock::now());

@@ -48,7 +48,7 @@ public:
     const std::shared_ptr<const ErrorOrigin>& origin() const noexcept { return origin_; }
     const Lane& lane() const noexcept { return lane_; }
     topology::Router& router() noexcept { return *router_; }
-    pool::Pool& route() noexcept { return router_->route(); }
+    topology::Route route() noexcept { return router_->route(); }
 
 private:
     std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it

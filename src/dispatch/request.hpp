@@ -6,10 +6,21 @@
 #include <span>
 #include <string_view>
 
+#include <redoubt/base/clock.hpp>
+#include <redoubt/connection/operation.hpp>
 #include <redoubt/resp/command.hpp>
 #include <redoubt/resp/encoded_commands.hpp>
 
 namespace redoubt::dispatch {
+
+/// Past either of these, commands delay small ones that share their wire.
+inline constexpr std::size_t bulk_bytes = 64 * 1024;
+inline constexpr std::uint32_t bulk_replies = 1000;
+
+/// What commands of this size ask of the connection that carries them.
+constexpr Demand demand_of(std::size_t encoded_bytes, std::uint32_t replies) noexcept {
+    return encoded_bytes >= bulk_bytes || replies >= bulk_replies ? Demand::bulk : Demand::shared;
+}
 
 /// Borrowed for the length of the call.
 class Request {
@@ -21,17 +32,25 @@ public:
     std::string_view name() const noexcept { return name_; }
     RetryCategory retry() const noexcept { return retry_; }
     bool atomic() const noexcept { return atomic_; }
+    /// How long the server may block before it answers (BLPOP): then the call has a connection of its own, and an
+    /// attempt may last so much longer. Zero: it does not block.
+    Duration block_time() const noexcept { return block_time_; }
+    Demand demand() const noexcept {
+        return block_time_ != Duration::zero() ? Demand::exclusive : demand_of(encoded_bound(), replies_);
+    }
 
 protected:
     Request(std::uint32_t replies, std::string_view name, RetryCategory retry, bool atomic) noexcept
         : replies_(replies), name_(name), retry_(retry), atomic_(atomic) {}
     ~Request() = default;
+    void set_block_time(Duration block_time) noexcept { block_time_ = block_time; }
 
 private:
     std::uint32_t replies_;
     std::string_view name_;
     RetryCategory retry_;
     bool atomic_;
+    Duration block_time_ = Duration::zero();
 };
 
 /// One command, encoded from its arguments each time it is sent: nothing is copied before.

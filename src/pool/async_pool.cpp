@@ -2,127 +2,196 @@
 #include "pool/async_pool.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 
 #include "connection/async_dial.hpp"
 
 namespace redoubt::pool {
 
 namespace asio = boost::asio;
+using Opening = Connections::Opening;
 
-AsyncPool::AsyncPool(asio::any_io_executor executor, std::shared_ptr<Node> node, std::weak_ptr<ConnectionSource> source,
-                     std::size_t max_waiting)
-    : executor_(std::move(executor)),
-      node_(std::move(node)),
-      source_(std::move(source)),
-      max_waiting_(max_waiting),
-      timer_(executor_) {}
+namespace {
+
+// With more than this unanswered even on the best wire, another one is opened. (A wire that only pipelines deeply is
+// no reason: one server thread answers them all.)
+constexpr std::size_t crowded = 4096;
+// However large the capacity is.
+constexpr std::size_t most_wires = 64;
+// After an opening failed although others work; those who wait do not depend on it.
+constexpr auto growth_pause = std::chrono::seconds(1);
+// Deadlines of those who wait are looked at no more often than this.
+constexpr auto timer_step = std::chrono::milliseconds(1);
+// A wire without work for so long gives its buffers back.
+constexpr auto memory_kept = std::chrono::seconds(1);
+
+}  // namespace
+
+AsyncPool::AsyncPool(asio::any_io_executor executor, std::shared_ptr<Connections> connections,
+                     std::shared_ptr<AsyncFigures> figures)
+    : easy_depth_(crowded),
+      window_bytes_(connections->settings().window_bytes),
+      executor_(std::move(executor)),
+      connections_(std::move(connections)),
+      figures_(std::move(figures)),
+      window_operations_(connections_->settings().window_operations),
+      timer_(executor_) {
+    if (window_operations_ != 0) easy_depth_ = std::min(easy_depth_, window_operations_);
+}
 
 AsyncPool::~AsyncPool() = default;
 
-std::optional<Error> AsyncPool::submit(Operation& operation, TimePoint now) {
-    if (wire_) return wire_->submit(operation, now);
-    if (closed_) return closed_error_;
-    if (waiting_.size() >= max_waiting_) {
-        return Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
-                         "too many calls wait for a connection (max_waiting)");
+// Where an operation goes ------------------------------------------------------------------------------------------
+
+std::optional<Error> AsyncPool::submit_anywhere(Operation& operation, Tenant& tenant, TimePoint now) {
+    if (closed_) return *closed_;
+    if (operation.demand() != Demand::shared) {
+        if (!own_) own_ = std::make_shared<OwnWires>(executor_, connections_, figures_);
+        if (operation.demand() == Demand::exclusive) {
+            arm_timer(operation.call_deadline());
+            return own_->submit(operation, now);
+        }
+        // A large one with a key must not overtake others on that key: the picker knows those, and keeps small ones
+        // away from where it goes.
+        if (operation.ordering_key().empty() && own_->submit_now(operation)) return std::nullopt;
     }
-    waiting_.push_back(&operation);
+    if (queue_.empty() && place(operation, now)) {
+        // Those that follow a large one had better have another wire.
+        const bool large = operation.demand() == Demand::bulk && wires_.size() == 1;
+        large && !dialing_ && now >= next_growth_ ? begin_dial(true) : grow_if_crowded(now);
+        return std::nullopt;
+    }
+    return wait(operation, tenant, now);
+}
+
+std::optional<Error> AsyncPool::wait(Operation& operation, Tenant& tenant, TimePoint now) {
+    const PoolSettings& settings = connections_->settings();
+    if (tenant.waiting() >= settings.max_waiting) {
+        return exhausted("too many calls wait for a connection (max_waiting)");
+    }
+    // Where tenants share the bytes, each may have as many as are left: so the first to come cannot have them all.
+    const std::size_t bytes = queue_.bytes() + (window_operations_ != 0 ? tenant.waiting_bytes() : 0);
+    if (bytes != 0 && bytes + operation.encoded_bound() > settings.max_queued_bytes) {
+        return exhausted("the calls that wait for a connection are too large (max_queued_bytes)");
+    }
+    queue_.push(tenant, operation);
+    figures_->waiting.store(queue_.size(), std::memory_order_relaxed);
+    refresh();
     arm_timer(operation.call_deadline());
     // Last: a dial may fail before it has to wait, and then the operation has ended when this returns.
-    if (!dialing_) begin_dial();
+    go_on(now);
     return std::nullopt;
 }
 
-Multiplexer::Cancelled AsyncPool::cancel(Operation& operation) {
-    const auto at = std::find(waiting_.begin(), waiting_.end(), &operation);
-    if (at == waiting_.end()) return wire_->cancel(operation);
-    waiting_.erase(at);
-    return Multiplexer::Cancelled::unwritten;
+// Somebody waits, and something has changed.
+void AsyncPool::go_on(TimePoint now) {
+    if (queue_.empty() || closed_) return;
+    if (!wires_.empty()) {
+        grow_if_crowded(now);
+    } else if (!dialing_) {
+        begin_dial(false);
+    }
+}
+
+bool AsyncPool::has_room(const connection::AsyncWire& wire) const noexcept {
+    if (window_operations_ == 0) return true;  // it says itself when its queue is full
+    return wire.in_flight() < window_operations_ && wire.bytes_in_flight() < window_bytes_;
+}
+
+bool AsyncPool::any_room() const noexcept {
+    return std::any_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
+        return wire.accepts != WirePicker::Accepts::nothing && has_room(*wire.wire);
+    });
+}
+
+WirePicker::Wire AsyncPool::seen(const Wire& wire) const noexcept {
+    const connection::AsyncWire& at = *wire.wire;
+    return {at.submitted(), at.completed(), at.bytes_in_flight(), at.is_congested(), has_room(at), wire.accepts};
+}
+
+bool AsyncPool::place(Operation& operation, TimePoint now) {
+    if (!picker_) {
+        return !wires_.empty() && wires_.front().accepts == WirePicker::Accepts::all &&
+               has_room(*wires_.front().wire) && !wires_.front().wire->submit(operation, now);
+    }
+    std::array<WirePicker::Wire, most_wires> seen_wires;
+    for (std::size_t i = 0; i != wires_.size(); ++i) seen_wires[i] = seen(wires_[i]);
+    const std::size_t slot = WirePicker::slot_of(operation.ordering_key());
+    const std::optional<std::size_t> best = picker_->pick(slot, {seen_wires.data(), wires_.size()});
+    if (!best || wires_[*best].wire->submit(operation, now)) return false;
+    picker_->placed(slot, *best, wires_[*best].wire->submitted());
+    return true;
+}
+
+Multiplexer::Cancelled AsyncPool::cancel(Operation& operation, Tenant& tenant) {
+    if (own_ && own_->has(operation)) return own_->cancel(operation);
+    const auto at =
+        std::find_if(wires_.begin(), wires_.end(), [&](const Wire& wire) { return wire.wire->holds(operation); });
+    if (at == wires_.end()) {
+        queue_.remove(tenant, operation);
+        refresh();
+        publish();
+        return Multiplexer::Cancelled::unwritten;
+    }
+    const Multiplexer::Cancelled how = at->wire->cancel(operation);
+    // It has made room; perhaps nothing else is under way there that would say so.
+    if (how == Multiplexer::Cancelled::unwritten && !queue_.empty()) {
+        asio::post(executor_, [weak = weak_from_this()] {
+            if (const auto self = weak.lock()) self->serve(Clock::now());
+        });
+    }
+    return how;
 }
 
 bool AsyncPool::is_unwritten(const Operation& operation) const noexcept {
-    if (std::find(waiting_.begin(), waiting_.end(), &operation) != waiting_.end()) return true;
-    return wire_ == nullptr || wire_->is_unwritten(operation);
+    if (own_ && own_->has(operation)) return own_->is_unwritten(operation);
+    const auto at =
+        std::find_if(wires_.begin(), wires_.end(), [&](const Wire& wire) { return wire.wire->holds(operation); });
+    return at == wires_.end() || at->wire->is_unwritten(operation);
 }
 
-void AsyncPool::begin_dial() {
-    dialing_ = true;
-    asio::co_spawn(executor_, dial(shared_from_this()), asio::detached);
-}
+// Those who wait ---------------------------------------------------------------------------------------------------
 
-asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this alive*/) {
-    const std::shared_ptr<ConnectionSource> source = source_.lock();
-    if (!source) {
-        dialing_ = false;
-        co_return;
-    }
-    connection::Transport rested = source->take_idle_for_shared();
-    if (rested.is_open()) {
-        dialing_ = false;
-        if (closed_) {
-            source->shared_lost();
+void AsyncPool::serve(TimePoint now) {
+    std::size_t passed = 0;
+    while (passed < queue_.tenants() && any_room()) {
+        Operation& operation = *queue_.next();
+        if (place(operation, now)) {
+            queue_.served();
+            passed = 0;
         } else {
-            adopt(std::move(rested));
+            // Perhaps only what it must follow is in its way; with one wire nobody else fares better.
+            if (!picker_) break;
+            queue_.pass();
+            ++passed;
         }
-        co_return;
     }
-    if (!source->begin_shared()) {
-        dialing_ = false;
-        fail_waiting(Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
-                               "max_total_connections are open"));
-        co_return;
-    }
-    connection::DialOutcome dialed =
-        co_await connection::async_dial(node_->session(), node_->tls(), Clock::now() + node_->connection_timeout());
-    dialing_ = false;
-    if (closed_ || dialed.error) {
-        source->shared_not_opened();
-        if (closed_) co_return;
-        node_->record_connection_failure(*dialed.error, Clock::now());
-        fail_waiting(*dialed.error);
-        co_return;
-    }
-    source->shared_opened();
-    adopt(std::move(dialed.transport));
+    refresh();
+    go_on(now);
 }
 
-void AsyncPool::adopt(connection::Transport transport) {
-    wire_ = std::make_shared<connection::AsyncWire>(executor_, std::move(transport), node_->wire(), *this);
-    wire_->start();
-    const TimePoint now = Clock::now();
-    std::deque<Operation*> ready;
-    ready.swap(waiting_);
-    timer_.cancel();
-    timer_at_ = TimePoint::max();
-    for (Operation* operation : ready) {
-        const std::optional<Error> refused =
-            wire_ ? wire_->submit(*operation, now) : std::optional<Error>(connection::wire_closed_error());
-        if (refused) operation->on_failure(*refused, FailureSource::operation);
-    }
+void AsyncPool::on_wire_turn(connection::AsyncWire& wire) {
+    if (!queue_.empty()) serve(wire.now());
+    publish();
 }
 
-void AsyncPool::on_wire_lost(connection::AsyncWire& wire, const Error& error) {
-    // A server that closes a connection on which nothing is under way (its own idle time-out, say) is not failing.
-    if (wire.in_flight() != 0) node_->record_connection_failure(error, Clock::now());
-    wire_.reset();
-    if (const auto source = source_.lock()) source->shared_lost();
-}
-
-void AsyncPool::fail_waiting(const Error& error) {
-    std::deque<Operation*> failed;
-    failed.swap(waiting_);
-    for (Operation* operation : failed) operation->on_failure(error, FailureSource::wire);
+void AsyncPool::fail_waiting(const Error& error, FailureSource source) {
+    OperationQueue failed;
+    while (Operation* const operation = queue_.pop()) failed.push_back(*operation);
+    refresh();
+    publish();
+    while (Operation* const operation = failed.pop_front()) operation->on_failure(error, source);
 }
 
 void AsyncPool::arm_timer(TimePoint at) {
     if (at >= timer_at_) return;
-    timer_at_ = at;
-    timer_.expires_at(at);
+    timer_at_ = std::max(at, Clock::now() + timer_step);
+    timer_.expires_at(timer_at_);
     timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& failed) {
         if (failed) return;
         if (const auto self = weak.lock()) self->expire_waiting();
@@ -132,28 +201,193 @@ void AsyncPool::arm_timer(TimePoint at) {
 void AsyncPool::expire_waiting() {
     timer_at_ = TimePoint::max();
     const TimePoint now = Clock::now();
-    const auto split = std::stable_partition(waiting_.begin(), waiting_.end(),
-                                             [&](const Operation* op) { return op->call_deadline() > now; });
-    const std::vector<Operation*> expired(split, waiting_.end());
-    waiting_.erase(split, waiting_.end());
-    for (const Operation* operation : waiting_) arm_timer(operation->call_deadline());
-    for (Operation* operation : expired) {
-        operation->on_failure(
-            Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting, "no connection in time"),
-            FailureSource::operation);
+    OperationQueue expired;
+    arm_timer(queue_.take_expired(now, expired));
+    if (own_) arm_timer(own_->expire(now));
+    refresh();
+    publish();
+    const Error error =
+        wires_.empty() ? Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting, "no connection in time")
+                       : exhausted("no wire had room in time");
+    while (Operation* const operation = expired.pop_front()) operation->on_failure(error, FailureSource::operation);
+}
+
+// Wires come and go ------------------------------------------------------------------------------------------------
+
+void AsyncPool::grow_if_crowded(TimePoint now) {
+    if (dialing_ || closed_ || now < next_growth_ || wires_.empty() || wires_.size() == most_wires) return;
+    const bool all_crowded = std::all_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
+        return wire.accepts != WirePicker::Accepts::all || wire.wire->is_congested() ||
+               wire.wire->in_flight() > crowded;
+    });
+    if (all_crowded) begin_dial(true);
+}
+
+void AsyncPool::begin_dial(bool extra) {
+    dialing_ = true;
+    asio::co_spawn(executor_, dial(shared_from_this(), extra), asio::detached);
+}
+
+asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this alive*/, bool extra) {
+    Connection connection;
+    const Opening opening = connections_->open_shared(extra, connection);
+    std::optional<Error> failed;
+    if (opening == Opening::refused) failed = connections_->refusal();
+    if (opening == Opening::dial) {
+        Node& node = connections_->node();
+        connection::DialOutcome dialed =
+            co_await connection::async_dial(node.session(), node.tls(), Clock::now() + node.connection_timeout());
+        if (dialed.error || closed_) {
+            connections_->shared_not_opened(extra);
+            if (!closed_) node.record_connection_failure(*dialed.error, Clock::now());
+            failed = dialed.error;
+        } else {
+            connections_->shared_opened();
+            connection = {std::move(dialed.transport), connections_->expiry(Clock::now())};
+        }
+    }
+    dialing_ = false;
+    if (closed_) {
+        if (connection.transport.is_open()) connections_->shared_lost(extra);
+        co_return;
+    }
+    if (!failed) {
+        adopt(std::move(connection), extra);
+        co_return;
+    }
+    next_growth_ = Clock::now() + growth_pause;
+    if (wires_.empty()) {
+        fail_waiting(*failed, opening == Opening::dial ? FailureSource::wire : FailureSource::operation);
     }
 }
 
-void AsyncPool::close(const Error& error) {
-    closed_ = true;
-    closed_error_ = error;
-    timer_.cancel();
-    if (wire_) {
-        const auto wire = std::move(wire_);
-        wire->close(error);
-        if (const auto source = source_.lock()) source->shared_lost();
+void AsyncPool::adopt(Connection connection, bool extra) {
+    Wire made{std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport),
+                                                      connections_->node().wire(), *this),
+              connection.expires, extra};
+    made.wire->start();
+    wires_.push_back(std::move(made));
+    if (wires_.size() == 2) begin_picking();
+    // One that was to be replaced can end now.
+    for (std::size_t i = wires_.size() - 1; i-- != 0;) {
+        if (wires_[i].expires <= Clock::now()) retire(wires_.begin() + static_cast<std::ptrdiff_t>(i));
     }
-    fail_waiting(error);
+    serve(Clock::now());
+    publish();
+}
+
+// What is under way on the first wire holds its keys there. A tombstone has no key any more, so all keys stay until it
+// is answered.
+void AsyncPool::begin_picking() {
+    picker_ = std::make_unique<WirePicker>();
+    wires_.front().wire->for_each_in_flight([&](std::uint64_t submitted, const Operation* operation) {
+        if (operation == nullptr) {
+            picker_->placed_anywhere(0, submitted);
+        } else {
+            picker_->placed(WirePicker::slot_of(operation->ordering_key()), 0, submitted);
+        }
+    });
+}
+
+AsyncPool::Place AsyncPool::find(const connection::AsyncWire& wire) noexcept {
+    return std::find_if(wires_.begin(), wires_.end(), [&](const Wire& one) { return one.wire.get() == &wire; });
+}
+
+// Its place in the accounts, too.
+void AsyncPool::remove(Place place) {
+    if (!place->extra) {  // another one is the first now
+        const Place heir = std::find_if(wires_.begin(), wires_.end(), [](const Wire& one) { return one.extra; });
+        if (heir != wires_.end()) std::swap(place->extra, heir->extra);
+    }
+    connections_->shared_lost(place->extra);
+    if (picker_) picker_->removed(static_cast<std::size_t>(place - wires_.begin()));
+    wires_.erase(place);
+    if (wires_.size() < 2) picker_.reset();
+    refresh();
+}
+
+void AsyncPool::on_wire_lost(connection::AsyncWire& wire, const Error& error) {
+    // A server that closes a connection on which nothing is under way (its own idle time-out, say) is not failing.
+    if (wire.in_flight() != 0) connections_->node().record_connection_failure(error, Clock::now());
+    remove(find(wire));
+    publish();
+    if (!queue_.empty()) serve(Clock::now());
+}
+
+void AsyncPool::on_wire_idle(connection::AsyncWire& wire) {
+    const Place place = find(wire);
+    if (place->accepts != WirePicker::Accepts::all) close_wire(place);
+}
+
+// One on which nothing is under way.
+void AsyncPool::close_wire(Place place) {
+    const auto wire = place->wire;
+    remove(place);
+    wire->close(connection::wire_closed_error());
+    if (!queue_.empty()) serve(Clock::now());
+}
+
+void AsyncPool::retire(Place place) {
+    if (place->wire->in_flight() == 0) return close_wire(place);
+    place->accepts = WirePicker::Accepts::pinned;
+    refresh();
+}
+
+void AsyncPool::tidy(TimePoint now) {
+    if (closed_) return;
+    const PoolSettings& settings = connections_->settings();
+    for (std::size_t i = wires_.size(); i-- != 0;) {
+        const Place place = wires_.begin() + static_cast<std::ptrdiff_t>(i);
+        connection::AsyncWire& wire = *place->wire;
+        const Duration unused = wire.in_flight() == 0 ? now - wire.last_used() : Duration::zero();
+        if (place->accepts != WirePicker::Accepts::all) {
+            // Keys that never pause have kept it alive: now they wait until it has ended.
+            place->accepts = WirePicker::Accepts::nothing;
+        } else if (settings.idle_timeout != Duration::zero() && unused >= settings.idle_timeout &&
+                   connections_->above_minimum()) {
+            close_wire(place);
+        } else if (place->expires <= now) {
+            // Under load another one is opened first; it retires this one.
+            if (wire.in_flight() == 0) {
+                close_wire(place);
+            } else if (!dialing_) {
+                begin_dial(true);
+            }
+        } else if (unused >= memory_kept) {
+            wire.release_memory();
+        }
+    }
+    publish();
+}
+
+void AsyncPool::refresh() {
+    const bool easy = wires_.size() == 1 && queue_.empty() && wires_.front().accepts == WirePicker::Accepts::all;
+    only_ = easy ? wires_.front().wire.get() : nullptr;
+}
+
+void AsyncPool::publish() noexcept {
+    std::size_t in_flight = 0;
+    std::size_t busy = 0;
+    for (const Wire& wire : wires_) {
+        in_flight += wire.wire->in_flight();
+        busy += wire.wire->in_flight() != 0 ? 1 : 0;
+    }
+    figures_->in_flight.store(in_flight, std::memory_order_relaxed);
+    figures_->waiting.store(queue_.size(), std::memory_order_relaxed);
+    figures_->busy.store(busy, std::memory_order_relaxed);
+}
+
+void AsyncPool::close(const Error& error) {
+    if (closed_) return;
+    closed_ = std::make_unique<const Error>(error);
+    timer_.cancel();
+    if (own_) own_->close(error);
+    while (!wires_.empty()) {
+        const auto wire = wires_.back().wire;
+        remove(wires_.end() - 1);
+        wire->close(error);
+    }
+    fail_waiting(error, FailureSource::wire);
 }
 
 }  // namespace redoubt::pool

@@ -1,11 +1,10 @@
-// pool: the async side of a pool: one shared wire on one executor, opened when it is needed, and the calls that
-// wait for it.
+// pool: the async side of a pool: the shared wires on one executor, opened as they are needed, and the calls that
+// wait for room on them.
 #pragma once
 
 #include <cstddef>
-#include <deque>
-#include <functional>
 #include <memory>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -14,67 +13,102 @@
 #include <redoubt/connection/operation.hpp>
 
 #include "connection/async_wire.hpp"
-#include "pool/node.hpp"
+#include "pool/connections.hpp"
+#include "pool/fair_queue.hpp"
+#include "pool/own_wires.hpp"
+#include "pool/wire_picker.hpp"
 
 namespace redoubt::pool {
-
-/// What the async side asks of its pool; thread-safe.
-class ConnectionSource {
-public:
-    /// Keeps a place for the shared wire, and fills it with an idle connection if one rests; else ask `begin_shared`.
-    virtual connection::Transport take_idle_for_shared() = 0;
-    /// True: one may be opened in the place kept. Then `shared_opened`, or `shared_not_opened`.
-    virtual bool begin_shared() = 0;
-    virtual void shared_opened() = 0;
-    virtual void shared_not_opened() = 0;
-    virtual void shared_lost() = 0;
-
-protected:
-    ~ConnectionSource() = default;
-};
 
 /// Every member function is called on the executor, by one thread at a time.
 class AsyncPool final : public connection::AsyncWire::Owner, public std::enable_shared_from_this<AsyncPool> {
 public:
-    AsyncPool(boost::asio::any_io_executor executor, std::shared_ptr<Node> node, std::weak_ptr<ConnectionSource> source,
-              std::size_t max_waiting);
+    AsyncPool(boost::asio::any_io_executor executor, std::shared_ptr<Connections> connections,
+              std::shared_ptr<AsyncFigures> figures);
     ~AsyncPool();
 
     const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
-    /// To the wire, or into the queue while there is none. An error: nothing was taken.
-    [[nodiscard]] std::optional<Error> submit(Operation& operation, TimePoint now);
+    /// To a wire, or into the tenant's queue while none has room. An error: nothing was taken.
+    [[nodiscard]] std::optional<Error> submit(Operation& operation, Tenant& tenant, TimePoint now) {
+        if (only_ != nullptr && only_->in_flight() < easy_depth_ && operation.demand() == Demand::shared &&
+            !only_->is_congested() && (window_bytes_ == 0 || only_->bytes_in_flight() < window_bytes_)) [[likely]] {
+            return only_->submit(operation, now);
+        }
+        return submit_anywhere(operation, tenant, now);
+    }
     /// Forgets an operation that was submitted and not ended.
-    Multiplexer::Cancelled cancel(Operation& operation);
+    Multiplexer::Cancelled cancel(Operation& operation, Tenant& tenant);
     bool is_unwritten(const Operation& operation) const noexcept;
     /// Fails all, with what `close` means for each of them.
     void close(const Error& error);
 
-    bool closed() const noexcept { return closed_; }
-    std::size_t in_flight() const noexcept { return wire_ ? wire_->in_flight() : 0; }
-    std::size_t waiting() const noexcept { return waiting_.size(); }
+    bool closed() const noexcept { return closed_ != nullptr; }
+    /// Closes wires that were idle or lived for too long, and gives memory of idle ones back.
+    void tidy(TimePoint now);
+    std::size_t wires() const noexcept { return wires_.size(); }
+    std::size_t waiting() const noexcept { return queue_.size(); }
     /// See AsyncWire::now.
-    TimePoint now() const noexcept { return wire_ ? wire_->now() : Clock::now(); }
+    TimePoint now() const noexcept {
+        if (only_ != nullptr) return only_->now();
+        return wires_.empty() ? Clock::now() : wires_.front().wire->now();
+    }
 
 private:
+    struct Wire {
+        std::shared_ptr<connection::AsyncWire> wire;
+        TimePoint expires;
+        bool extra = false;
+        WirePicker::Accepts accepts = WirePicker::Accepts::all;
+    };
+    using Place = std::vector<Wire>::iterator;
+
     void on_wire_lost(connection::AsyncWire& wire, const Error& error) override;
-    void begin_dial();
-    boost::asio::awaitable<void> dial(std::shared_ptr<AsyncPool> self);
-    void adopt(connection::Transport transport);
-    void fail_waiting(const Error& error);
-    void arm_timer(TimePoint at);
+    void on_wire_turn(connection::AsyncWire& wire) override;
+    void on_wire_idle(connection::AsyncWire& wire) override;
+
+    std::optional<Error> submit_anywhere(Operation& operation, Tenant& tenant, TimePoint now);
+    std::optional<Error> wait(Operation& operation, Tenant& tenant, TimePoint now);
+    /// To the wire that is to have it; false: none has room.
+    bool place(Operation& operation, TimePoint now);
+    void go_on(TimePoint now);
+    bool any_room() const noexcept;
+    bool has_room(const connection::AsyncWire& wire) const noexcept;
+    WirePicker::Wire seen(const Wire& wire) const noexcept;
+    void serve(TimePoint now);
+    void fail_waiting(const Error& error, FailureSource source);
     void expire_waiting();
+    void arm_timer(TimePoint at);
+
+    void grow_if_crowded(TimePoint now);
+    void begin_dial(bool extra);
+    boost::asio::awaitable<void> dial(std::shared_ptr<AsyncPool> self, bool extra);
+    void adopt(Connection connection, bool extra);
+    void begin_picking();
+    Place find(const connection::AsyncWire& wire) noexcept;
+    void remove(Place place);
+    void close_wire(Place place);
+    void retire(Place place);
+    void refresh();
+    void publish() noexcept;
+
+    // The fast path reads these.
+    connection::AsyncWire* only_ = nullptr;  // the one wire, when there is no other and nobody waits
+    std::size_t easy_depth_;                 // below it nothing has to be decided
+    std::size_t window_bytes_;
 
     boost::asio::any_io_executor executor_;
-    std::shared_ptr<Node> node_;
-    std::weak_ptr<ConnectionSource> source_;  // the pool, which owns this
-    std::size_t max_waiting_;
-    std::shared_ptr<connection::AsyncWire> wire_;
-    std::deque<Operation*> waiting_;
+    std::shared_ptr<Connections> connections_;
+    std::shared_ptr<AsyncFigures> figures_;
+    std::size_t window_operations_;
+    std::vector<Wire> wires_;
+    std::unique_ptr<WirePicker> picker_;  // while there are several wires
+    FairQueue queue_;
+    std::shared_ptr<OwnWires> own_;  // made for the first operation that wants a connection of its own
     boost::asio::steady_timer timer_;
     TimePoint timer_at_ = TimePoint::max();
+    TimePoint next_growth_ = TimePoint::min();  // not before, after a failed opening
     bool dialing_ = false;
-    bool closed_ = false;
-    Error closed_error_;
+    std::unique_ptr<const Error> closed_;
 };
 
 }  // namespace redoubt::pool

@@ -1,16 +1,16 @@
 // pool: the ledger; see its header.
 #include "pool/ledger.hpp"
 
-#include <algorithm>
-
 namespace redoubt::pool {
 
-Ledger::Grant Ledger::request(Ticket ticket) {
-    if (queue_.empty() && may_lease()) return grant();
-    if (queue_.size() >= max_waiting_) return Grant::refuse;
-    queue_.push_back(ticket);
+Ledger::Grant Ledger::request() noexcept {
+    if (waiting_ == 0 && may_lease()) return grant();
+    if (waiting_ >= max_waiting_) return Grant::refuse;
+    ++waiting_;
     return Grant::wait;
 }
+
+Ledger::Grant Ledger::request_now() noexcept { return waiting_ == 0 && may_lease() ? grant() : Grant::refuse; }
 
 Ledger::Grant Ledger::grant() noexcept {
     if (idle_ != 0) {
@@ -22,16 +22,10 @@ Ledger::Grant Ledger::grant() noexcept {
     return Grant::open;
 }
 
-void Ledger::leave(Ticket ticket) noexcept {
-    const auto at = std::find(queue_.begin(), queue_.end(), ticket);
-    if (at != queue_.end()) queue_.erase(at);
-}
-
-std::optional<Ledger::Turn> Ledger::next() {
-    if (queue_.empty() || !may_lease()) return std::nullopt;
-    const Turn turn{queue_.front(), grant()};
-    queue_.pop_front();
-    return turn;
+std::optional<Ledger::Grant> Ledger::next() noexcept {
+    if (waiting_ == 0 || !may_lease()) return std::nullopt;
+    --waiting_;
+    return grant();
 }
 
 void Ledger::reopen() noexcept {
@@ -63,12 +57,26 @@ bool Ledger::spare_opened() noexcept {
 void Ledger::spare_failed() noexcept { --opening_spare_; }
 void Ledger::idle_closed() noexcept { --idle_; }
 
-void Ledger::begin_shared() noexcept { ++opening_shared_; }
+bool Ledger::begin_shared(bool extra) noexcept {
+    if (extra) {
+        // Who waits for a connection of its own goes first.
+        if (waiting_ != 0 || !may_lease() || 2 * (extra_ + 1) > leasable()) return false;
+        ++extra_;
+    }
+    ++opening_shared_;
+    return true;
+}
 void Ledger::shared_opened() noexcept {
     --opening_shared_;
     ++shared_;
 }
-void Ledger::shared_failed() noexcept { --opening_shared_; }
-void Ledger::shared_lost() noexcept { --shared_; }
+void Ledger::shared_failed(bool extra) noexcept {
+    --opening_shared_;
+    extra_ -= extra ? 1 : 0;
+}
+void Ledger::shared_lost(bool extra) noexcept {
+    --shared_;
+    extra_ -= extra ? 1 : 0;
+}
 
 }  // namespace redoubt::pool

@@ -301,7 +301,7 @@ ReplyScanner::Status ReplyScanner::scan_element_by_element(const char* const bas
                 elements_ += count;
                 if (type == '>') push_ = true;
                 if (type != '|') --open_[depth_];  // an attribute is no element of what it stands in
-                open_[++depth_] = count + 1;       // the 1 is taken off below
+                open_[++depth_] = static_cast<std::uint32_t>(count + 1);  // the 1 is taken off below
                 break;
             }
             default: return reject_type(at);

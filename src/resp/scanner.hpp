@@ -62,7 +62,7 @@ private:
     bool push_ = false;
     bool over_limit_ = false;
     std::string_view error_;
-    std::array<std::size_t, deepest + 1> open_;  // by depth: elements still to come; [0] is the frame itself
+    std::array<std::uint32_t, deepest + 1> open_;  // by depth: elements still to come; [0] is the frame itself
 };
 
 }  // namespace redoubt::resp

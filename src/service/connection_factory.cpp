@@ -65,31 +65,59 @@ struct RedisConnectionFactory::Impl {
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
         projects.emplace(std::string(id), made);
-        if (config.min_idle_connections != 0) open_spares(made);
+        if (config.min_idle_connections != 0) maintain({made});
         return made;
     }
 
-    // In the background: the first call does not wait for them.
-    static void open_spares(const std::shared_ptr<isolation::Project>& project) {
-        boost::asio::co_spawn(project->dispatcher().lane(), maintain(project), boost::asio::detached);
-    }
-    static boost::asio::awaitable<void> maintain(std::shared_ptr<isolation::Project> project) {
-        std::vector<pool::Pool*> pools;
-        project->dispatcher().router().for_each_pool([&](pool::Pool& pool) { pools.push_back(&pool); });
-        for (pool::Pool* pool : pools) co_await pool->maintain();
+    using Projects = std::vector<std::shared_ptr<isolation::Project>>;
+
+    // Each pool on its own lane, and each in the background: no call and no other pool waits for it.
+    void maintain(const Projects& all) const {
+        std::vector<Projects> of_lane(lanes.size());
+        for (const auto& project : all) {
+            for (std::size_t i = 0; i != lanes.size(); ++i) {
+                if (lanes[i].executor == project->dispatcher().lane()) of_lane[i].push_back(project);
+            }
+        }
+        for (std::size_t i = 0; i != lanes.size(); ++i) {
+            if (of_lane[i].empty()) continue;
+            boost::asio::post(lanes[i].executor, [here = std::move(of_lane[i]), shared = shares_pools()] {
+                const TimePoint now = Clock::now();
+                for (const auto& project : here) {
+                    project->dispatcher().router().for_each_pool([&](pool::Pool& pool) {
+                        pool.tidy(now);
+                        if (pool.keeps_spares()) {
+                            boost::asio::co_spawn(project->dispatcher().lane(), pool.open_spares(),
+                                                  boost::asio::detached);
+                        }
+                    });
+                    if (shared) break;  // they have all the same
+                }
+            });
+        }
     }
 
-    std::vector<std::shared_ptr<isolation::Project>> all_projects() const {
+    bool shares_pools() const noexcept { return config.pool_mode == PoolMode::shared; }
+
+    Projects all_projects() const {
         const std::lock_guard lock(mutex);
-        std::vector<std::shared_ptr<isolation::Project>> all;
+        Projects all;
         all.reserve(projects.size());
         for (const auto& [id, project] : projects) all.push_back(project);
         return all;
     }
 
+    // Each once, under the name of its project; one that all projects share as `shared-0` and so on, one a lane.
     void for_each_pool(const std::function<void(const std::string&, pool::Pool&)>& visit) const {
+        std::vector<const pool::Pool*> seen;
         for (const auto& project : all_projects()) {
-            project->dispatcher().router().for_each_pool([&](pool::Pool& pool) { visit(project->id(), pool); });
+            project->dispatcher().router().for_each_pool([&](pool::Pool& pool) {
+                if (!shares_pools()) return visit(project->id(), pool);
+                if (std::find(seen.begin(), seen.end(), &pool) != seen.end()) return;
+                seen.push_back(&pool);
+                visit("shared-" + std::to_string(seen.size() - 1), pool);
+            });
+            if (shares_pools() && seen.size() == lanes.size()) return;
         }
     }
 
@@ -98,6 +126,12 @@ struct RedisConnectionFactory::Impl {
         bool done = false;
         for_each_pool([&](const std::string&, pool::Pool& pool) { done = done || pool.close_one_idle(); });
         return done;
+    }
+
+    // Our own is no project.
+    std::size_t projects_count() const {
+        const std::lock_guard lock(mutex);
+        return projects.size() - (projects.contains(own_project) ? 1 : 0);
     }
 
     static Error closed_error() {
@@ -172,7 +206,10 @@ boost::json::object RedisConnectionFactory::metrics() const {
             {"max_connections", row.figures.max},         {"leased_connections", row.figures.leased},
             {"waiting_callers", row.figures.waiting},     {"in_flight_commands", row.figures.in_flight}};
     }
-    boost::json::object out{{"pools_count", all}, {"created_connections", created}, {"pools", std::move(pools)}};
+    boost::json::object out{{"pools_count", all},
+                            {"projects_count", impl_->projects_count()},
+                            {"created_connections", created},
+                            {"pools", std::move(pools)}};
     impl_->topology->for_each_node([&](pool::Node& node) { out["circuit_breaker"] = breaker_json(node.breaker()); });
     return out;
 }
@@ -190,7 +227,8 @@ const Target& RedisConnectionFactory::target() const noexcept { return impl_->ta
 
 boost::asio::awaitable<void> RedisConnectionFactory::maintain() {
     const auto impl = impl_;
-    for (const auto& project : impl->all_projects()) co_await Impl::maintain(project);
+    impl->maintain(impl->all_projects());
+    co_return;
 }
 
 void RedisConnectionFactory::close() {

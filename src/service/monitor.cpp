@@ -56,6 +56,18 @@ Error wrong_value() {
                      "the probe key was not read back as it was written");
 }
 
+// How often the pools are tidied up: often enough that no connection is kept for a quarter longer than it should be.
+// Zero: there is nothing to close.
+Duration upkeep_interval(const RedisServiceConfig& config) {
+    Duration shortest = Duration::zero();
+    for (const Duration time : {config.idle_timeout, config.connection_lifetime / 2}) {
+        if (time == Duration::zero()) continue;
+        shortest = shortest == Duration::zero() ? time : std::min(shortest, time);
+    }
+    if (shortest == Duration::zero()) return shortest;
+    return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(50), std::chrono::seconds(30));
+}
+
 }  // namespace
 
 HealthSample sample_blocking(RedisConnectionFactory& factory) {
@@ -126,10 +138,7 @@ asio::awaitable<HealthSample> sample_async(RedisConnectionFactory& factory) {
 
 boost::json::object judge(const HealthSample& sample, const RedisConnectionFactory& factory) {
     boost::json::object metrics = factory.metrics();
-    // Our own pool is in the list, but it is no project.
-    const std::size_t projects = metrics["pools"].as_object().contains("_redoubt")
-                                     ? metrics["pools"].as_object().size() - 1
-                                     : metrics["pools"].as_object().size();
+    const auto projects = metrics["projects_count"].to_number<std::size_t>();
     return judge_health(sample, std::move(metrics), factory.config(), factory.target(), projects);
 }
 
@@ -152,16 +161,24 @@ boost::json::object Monitor::last() const {
 
 asio::awaitable<void> Monitor::run(std::shared_ptr<Monitor> /*keeps this alive*/) {
     const Duration interval = factory_->config().health_check_interval;
+    const Duration upkeep = upkeep_interval(factory_->config());
+    const auto next_sample = [&] {
+        if (interval == Duration::zero()) return TimePoint::max();
+        return Clock::now() + std::chrono::duration_cast<Duration>(interval * (0.95 + 0.1 * dispatch::chance()));
+    };
+    TimePoint sample_at = next_sample();
     while (!stopped_) {
         co_await factory_->maintain();
-        if (interval == Duration::zero()) co_return;
-        const auto jittered = std::chrono::duration_cast<Duration>(interval * (0.95 + 0.1 * dispatch::chance()));
-        timer_.expires_after(jittered);
+        const TimePoint upkeep_at = upkeep == Duration::zero() ? TimePoint::max() : Clock::now() + upkeep;
+        if (std::min(sample_at, upkeep_at) == TimePoint::max()) co_return;
+        timer_.expires_at(std::min(sample_at, upkeep_at));
         boost::system::error_code ignored;
         co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
         if (stopped_) co_return;
+        if (Clock::now() < sample_at) continue;
         const HealthSample sample = co_await sample_async(*factory_);
         if (!stopped_) keep(judge(sample, *factory_));
+        sample_at = next_sample();
     }
 }
 

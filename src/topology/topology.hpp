@@ -14,15 +14,23 @@
 #include "pool/connection_budget.hpp"
 #include "pool/node.hpp"
 #include "pool/pool.hpp"
+#include "pool/tenant.hpp"
 
 namespace redoubt::topology {
+
+/// Where a command goes: the pool, which may be that of many projects, and the project's own queue in it.
+struct Route {
+    pool::Pool& pool;
+    pool::Tenant& tenant;
+};
 
 /// One project's way to its pools. Thread-safe.
 class Router {
 public:
     virtual ~Router() = default;
-    /// The pool for a command without regard to its keys (one node has them all).
-    virtual pool::Pool& route() noexcept = 0;
+    /// The way of a command without regard to its keys (one node has them all).
+    virtual Route route() noexcept = 0;
+    /// Those that other projects use, too, included.
     virtual void for_each_pool(const std::function<void(pool::Pool&)>& visit) = 0;
 };
 
@@ -30,7 +38,7 @@ public:
 class Topology {
 public:
     virtual ~Topology() = default;
-    /// A project's pools, whose async side lives on `lane`.
+    /// A project's pools, whose async side lives on `lane`. In shared mode: the lane's.
     virtual std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane) = 0;
     virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
     /// No more probing.

@@ -16,7 +16,8 @@
 
 namespace redoubt::pool {
 class Pool;
-}
+class Tenant;
+}  // namespace redoubt::pool
 
 namespace redoubt::dispatch {
 
@@ -45,7 +46,6 @@ public:
     void interrupt();
 
     std::string_view ordering_key() const noexcept final { return commands_.first_key(); }
-    bool on_reply(std::string_view frame) final { return reader_.take(frame); }
     void on_complete() final;
     void on_failure(const Error& error, FailureSource source) final;
 
@@ -53,7 +53,7 @@ protected:
     AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, const CallOptions& options,
               std::string_view name) noexcept
         : dispatcher_(dispatcher), reader_(*this, prefix, 1, true), state_(options), name_(name) {}
-    ~AsyncCall() override;
+    ~AsyncCall() override = default;
 
     /// How the handler is called.
     enum class Ending : std::uint8_t {
@@ -77,6 +77,7 @@ protected:
     Receiver* receiver() const noexcept { return receiver_; }
 
     const Lane& lane() const noexcept;
+    ReplyReader& reader() noexcept { return reader_; }
 
 private:
     enum class Phase : std::uint8_t { idle, submitted, pausing };
@@ -87,7 +88,8 @@ private:
     };
 
     void begin(TimePoint now) noexcept;
-    void first_attempt(TimePoint now) noexcept;
+    void first_attempt() noexcept;
+    void route() noexcept;
     void attempt(TimePoint now);
     void attempt_failed(const Error& error, FailureSource source);
     void pause(Duration length);
@@ -96,7 +98,8 @@ private:
 
     Dispatcher& dispatcher_;
     Receiver* receiver_ = nullptr;
-    pool::Pool* pool_ = nullptr;  // of the last attempt
+    pool::Pool* pool_ = nullptr;  // of the last attempt, with the project's queue there
+    pool::Tenant* tenant_ = nullptr;
     ReplyReader reader_;
     CallState state_;
     std::string_view name_;

@@ -49,13 +49,18 @@ public:
 
     /// False: the reply breaks isolation.
     [[nodiscard]] bool take(std::string_view frame) {
+        return take(frame, [this](ReplyCursor& cursor) { return sink_->read(next_, cursor, *prefix_); });
+    }
+    /// The same, read by `read(cursor)`, for whoever knows the sink's type.
+    template <class Read>
+    [[nodiscard]] bool take(std::string_view frame, Read read) {
         // Of a frame that begins with attributes ('|') the element behind them decides.
         const char type = frame.front();
         if (type == '-' || type == '!' || type == '|') [[unlikely]] {
             if (ReplyCursor(frame).peek().is_error()) return take_error(frame);
         }
         ReplyCursor cursor(frame);
-        const ReadOutcome outcome = sink_->read(next_, cursor, *prefix_);
+        const ReadOutcome outcome = read(cursor);
         if (!outcome) [[unlikely]]
             return refuse(outcome);
         ++next_;

@@ -34,6 +34,7 @@ public:
         deadline_ = length > TimePoint::max() - now ? TimePoint::max() : now + length;
     }
 
+    bool has_begun() const noexcept { return deadline_ != TimePoint{}; }
     TimePoint deadline() const noexcept { return deadline_; }
     void begin_attempt() noexcept { ++attempts_; }
     std::uint32_t attempts() const noexcept { return attempts_; }

@@ -246,6 +246,10 @@ private:
         }
     }
 
+    bool on_reply(std::string_view frame) override {
+        return reader().take(
+            frame, [this](ReplyCursor& cursor) { return replies_.read(reader().taken(), cursor, project_->prefix()); });
+    }
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
         return replies_.read(index, cursor, prefix);
     }

@@ -1,0 +1,274 @@
+// pool: the blocking side; see its header.
+#include "pool/blocking_side.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace redoubt::pool {
+namespace {
+
+// After an opening failed although other wires work.
+constexpr auto growth_pause = std::chrono::seconds(1);
+
+}  // namespace
+
+using Opening = Connections::Opening;
+
+void Lease::end() noexcept {
+    if (wire_) side_->end_lease(std::move(wire_), clean_, expires_);
+}
+
+// A caller that waits for its turn to have a connection of its own; on its stack.
+class BlockingSide::Turn final : public Connections::Waiting {
+public:
+    void granted(Ledger::Grant grant) noexcept override {
+        const std::lock_guard lock(mutex_);
+        grant_ = grant;
+        ready_.notify_one();  // under the lock: its waiter destroys this
+    }
+    std::optional<Ledger::Grant> wait_until(TimePoint deadline) {
+        Lock lock(mutex_);
+        ready_.wait_until(lock, deadline, [&] { return grant_.has_value(); });
+        return grant_;
+    }
+    /// Once it was granted for certain.
+    Ledger::Grant grant() {
+        const std::lock_guard lock(mutex_);
+        return *grant_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable ready_;
+    std::optional<Ledger::Grant> grant_;
+};
+
+BlockingSide::BlockingSide(std::shared_ptr<Connections> connections) : connections_(std::move(connections)) {}
+
+connection::DialOutcome BlockingSide::dial(TimePoint deadline) {
+    Node& node = connections_->node();
+    const TimePoint until = std::min(deadline, Clock::now() + node.connection_timeout());
+    connection::DialOutcome outcome = connection::dial_blocking(node.session(), node.tls(), until);
+    // A caller's own short deadline says nothing about the node.
+    const bool callers_haste = outcome.error && outcome.error->kind == ErrorKind::timeout && until == deadline;
+    if (outcome.error && !callers_haste) node.record_connection_failure(*outcome.error, Clock::now());
+    return outcome;
+}
+
+// Shared wires -----------------------------------------------------------------------------------------------------
+
+// The first one that is not congested, else any; nullptr when there is none.
+BlockingSide::Wire BlockingSide::best() const noexcept {
+    for (const Shared& one : shared_) {
+        if (!one.wire->is_congested()) return one.wire;
+    }
+    return shared_.empty() ? nullptr : shared_.front().wire;
+}
+
+result<BlockingSide::Wire> BlockingSide::shared_wire(TimePoint deadline) {
+    Lock lock(mutex_);
+    while (!closed_) {
+        if (Wire wire = best()) {
+            if (!wire->is_congested() || opening_ || Clock::now() < next_growth_) return wire;
+            // This caller opens another one instead of waiting behind a large reply; if that fails, it waits.
+            result<Wire> another = open_shared(lock, deadline);
+            if (another.has_value() || closed_) return another;
+            next_growth_ = Clock::now() + growth_pause;
+            if (Wire working = best()) return working;
+            return another;
+        }
+        if (!opening_) return open_shared(lock, deadline);
+        if (waiting_ >= connections_->settings().max_waiting)
+            return exhausted("too many callers wait for a connection (max_waiting)");
+        ++waiting_;
+        const bool in_time = changed_.wait_until(lock, deadline) == std::cv_status::no_timeout;
+        --waiting_;
+        if (!in_time && shared_.empty()) {
+            return Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting, "no connection in time");
+        }
+        // Whoever was connecting has failed: the breaker decides whether the next one tries.
+        Node& node = connections_->node();
+        if (shared_.empty() && !opening_ && node.breaker().state() != CircuitState::closed) {
+            return node.circuit_open_error(node.admit(Clock::now()));
+        }
+    }
+    return *closed_;
+}
+
+result<BlockingSide::Wire> BlockingSide::open_shared(Lock& lock, TimePoint deadline) {
+    const bool extra = !shared_.empty();
+    opening_ = true;
+    lock.unlock();
+    Connection connection;
+    std::optional<Error> failed;
+    const Opening opening = connections_->open_shared(extra, connection);
+    if (opening == Opening::refused) failed = connections_->refusal();
+    if (opening == Opening::dial) {
+        connection::DialOutcome outcome = dial(deadline);
+        failed = outcome.error;
+        if (failed) {
+            connections_->shared_not_opened(extra);
+        } else {
+            connections_->shared_opened();
+            connection = {std::move(outcome.transport), connections_->expiry(Clock::now())};
+        }
+    }
+    lock.lock();
+    opening_ = false;
+    changed_.notify_all();
+    if (failed) return *failed;
+    Shared made{
+        std::make_shared<connection::BlockingWire>(std::move(connection.transport), connections_->node().wire()),
+        connection.expires, extra};
+    if (closed_) {
+        lost(made);
+        return *closed_;
+    }
+    shared_.push_back(made);
+    return made.wire;
+}
+
+void BlockingSide::lost(const Shared& shared) { connections_->shared_lost(shared.extra); }
+
+void BlockingSide::forget(const Wire& wire) {
+    if (const std::optional<Error> loss = wire->take_loss()) {
+        connections_->node().record_connection_failure(*loss, Clock::now());
+    }
+    const Lock lock(mutex_);
+    for (std::vector<Shared>* wires : {&shared_, &retired_}) {
+        const auto at = std::find_if(wires->begin(), wires->end(), [&](const Shared& one) { return one.wire == wire; });
+        if (at == wires->end()) continue;
+        lost(*at);
+        wires->erase(at);
+        return;
+    }
+}
+
+// Leases -----------------------------------------------------------------------------------------------------------
+
+result<Lease> BlockingSide::lease(TimePoint deadline, Duration watchdog) {
+    Turn turn;
+    Ledger::Grant grant = connections_->request(turn);
+    if (grant == Ledger::Grant::wait) {
+        const std::optional<Ledger::Grant> granted = turn.wait_until(deadline);
+        if (!granted && connections_->leave(turn)) {
+            return exhausted("all connections of the project are leased (max_connections), and none came free in time");
+        }
+        grant = turn.grant();
+        if (grant == Ledger::Grant::refuse) return connections_->refusal();
+    } else if (grant == Ledger::Grant::refuse) {
+        if (const std::optional<Error> closed = connections_->closed()) return *closed;
+        return exhausted("too many callers wait for a connection (max_waiting)");
+    }
+    return lease_granted(grant, deadline, watchdog);
+}
+
+Lease BlockingSide::lease_now(TimePoint deadline) {
+    const Ledger::Grant grant = connections_->request_now();
+    if (grant == Ledger::Grant::refuse) return {};
+    result<Lease> lease = lease_granted(grant, deadline, Duration::zero());
+    return lease ? std::move(*lease) : Lease();
+}
+
+result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadline, Duration watchdog) {
+    Connection connection;
+    switch (connections_->open_leased(grant, connection)) {
+        case Opening::ready: break;
+        case Opening::refused: return connections_->refusal();
+        case Opening::dial: {
+            connection::DialOutcome outcome = dial(deadline);
+            if (outcome.error) {
+                connections_->lease_not_opened();
+                return *outcome.error;
+            }
+            connections_->lease_opened();
+            connection = {std::move(outcome.transport), connections_->expiry(Clock::now())};
+            break;
+        }
+    }
+    connection::WireSettings settings = connections_->node().wire();
+    settings.attempt_timeout = std::max(settings.attempt_timeout, watchdog);
+    auto wire = std::make_unique<connection::BlockingWire>(std::move(connection.transport), settings);
+    const Lock lock(mutex_);
+    if (closed_) {
+        connections_->end_lease({});
+        return *closed_;
+    }
+    leased_.push_back(wire.get());
+    return Lease(shared_from_this(), std::move(wire), connection.expires);
+}
+
+void BlockingSide::end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, TimePoint expires) noexcept {
+    {
+        const Lock lock(mutex_);
+        std::erase(leased_, wire.get());
+    }
+    std::optional<connection::Transport> whole;
+    if (clean) whole = wire->detach();
+    connections_->end_lease(whole ? Connection{std::move(*whole), expires} : Connection{});
+}
+
+// The rest ---------------------------------------------------------------------------------------------------------
+
+std::optional<Error> BlockingSide::pause_until(TimePoint time) {
+    Lock lock(mutex_);
+    changed_.wait_until(lock, time, [&] { return closed_.has_value(); });
+    return closed_;
+}
+
+void BlockingSide::tidy(TimePoint now) {
+    const Lock lock(mutex_);
+    const Duration idle_timeout = connections_->settings().idle_timeout;
+    for (std::size_t i = shared_.size(); i-- != 0;) {
+        Shared& one = shared_[i];
+        const bool unused = idle_timeout != Duration::zero() && now - one.wire->last_used() >= idle_timeout &&
+                            one.wire->in_flight() == 0;
+        // A caller that still holds a closed one goes to another.
+        const bool closed = unused && connections_->above_minimum() && one.wire->detach().has_value();
+        if (closed) {
+            lost(one);
+        } else if (one.expires <= now) {
+            retired_.push_back(std::move(one));
+        } else {
+            continue;
+        }
+        shared_.erase(shared_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    std::erase_if(retired_, [&](const Shared& one) {
+        const bool ended = one.wire->detach().has_value() || !one.wire->is_open();
+        if (ended) lost(one);
+        return ended;
+    });
+}
+
+void BlockingSide::close(const Error& error) {
+    std::vector<Shared> wires;
+    {
+        const Lock lock(mutex_);
+        if (closed_) return;
+        closed_ = error;
+        wires.swap(shared_);
+        wires.insert(wires.end(), retired_.begin(), retired_.end());
+        retired_.clear();
+        for (const Shared& one : wires) lost(one);
+        for (connection::BlockingWire* wire : leased_) wire->close(error);
+        changed_.notify_all();
+    }
+    for (const Shared& one : wires) one.wire->close(error);
+}
+
+BlockingSide::Figures BlockingSide::figures() const {
+    const Lock lock(mutex_);
+    Figures figures;
+    figures.waiting = waiting_;
+    for (const std::vector<Shared>* wires : {&shared_, &retired_}) {
+        for (const Shared& one : *wires) {
+            const std::size_t in_flight = one.wire->in_flight();
+            figures.in_flight += in_flight;
+            figures.busy += in_flight != 0 ? 1 : 0;
+        }
+    }
+    return figures;
+}
+
+}  // namespace redoubt::pool

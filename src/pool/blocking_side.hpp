@@ -1,0 +1,114 @@
+// pool: the blocking side of a pool: the wires that its threads share, and leases.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <redoubt/base/result.hpp>
+
+#include "connection/blocking_wire.hpp"
+#include "connection/dialer.hpp"
+#include "pool/connections.hpp"
+
+namespace redoubt::pool {
+
+class BlockingSide;
+
+/// A wire of one's own. It goes back to rest only when its user says that it is clean; else it is closed.
+class Lease {
+public:
+    Lease() = default;
+    Lease(std::shared_ptr<BlockingSide> side, std::unique_ptr<connection::BlockingWire> wire,
+          TimePoint expires) noexcept
+        : side_(std::move(side)), wire_(std::move(wire)), expires_(expires) {}
+    ~Lease() { end(); }
+    Lease(Lease&&) noexcept = default;
+    Lease& operator=(Lease&& other) noexcept {
+        if (this != &other) {
+            end();
+            side_ = std::move(other.side_);
+            wire_ = std::move(other.wire_);
+            expires_ = other.expires_;
+            clean_ = other.clean_;
+        }
+        return *this;
+    }
+
+    explicit operator bool() const noexcept { return wire_ != nullptr; }
+    connection::BlockingWire& wire() noexcept { return *wire_; }
+    /// Nothing is outstanding and no state was left behind on the connection; proved, not assumed.
+    void set_clean(bool clean) noexcept { clean_ = clean; }
+
+private:
+    void end() noexcept;
+    std::shared_ptr<BlockingSide> side_;
+    std::unique_ptr<connection::BlockingWire> wire_;
+    TimePoint expires_;
+    bool clean_ = false;
+};
+
+/// Thread-safe.
+class BlockingSide : public std::enable_shared_from_this<BlockingSide> {
+public:
+    explicit BlockingSide(std::shared_ptr<Connections> connections);
+
+    using Wire = std::shared_ptr<connection::BlockingWire>;
+    /// A wire that callers share; opens one when there is none, or when a large reply is under way on all. One caller
+    /// connects at a time; while there is no wire the others wait for it.
+    result<Wire> shared_wire(TimePoint deadline);
+    /// The wire broke.
+    void forget(const Wire& wire);
+    /// A wire of one's own, first come, first served. `watchdog`: how long it may make no progress, if longer than
+    /// `attempt_timeout`.
+    result<Lease> lease(TimePoint deadline, Duration watchdog = Duration::zero());
+    /// The same, if one can be had without waiting for others. An empty one: there is none.
+    Lease lease_now(TimePoint deadline);
+
+    /// Sleeps between two attempts; ends at once with the reason when the pool is closed.
+    std::optional<Error> pause_until(TimePoint time);
+    /// Closes wires that were unused or lived for too long.
+    void tidy(TimePoint now);
+    /// Fails all callers. The connections are closed already.
+    void close(const Error& error);
+
+    struct Figures {
+        std::size_t waiting = 0;    ///< for the first shared wire
+        std::size_t in_flight = 0;  ///< on shared wires
+        std::size_t busy = 0;       ///< shared wires with something in flight
+    };
+    Figures figures() const;
+
+private:
+    friend class Lease;
+    using Lock = std::unique_lock<std::mutex>;
+    struct Shared {
+        Wire wire;
+        TimePoint expires;
+        bool extra = false;
+    };
+    class Turn;
+
+    Wire best() const noexcept;
+    result<Wire> open_shared(Lock& lock, TimePoint deadline);
+    result<Lease> lease_granted(Ledger::Grant grant, TimePoint deadline, Duration watchdog);
+    void end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, TimePoint expires) noexcept;
+    connection::DialOutcome dial(TimePoint deadline);
+    void lost(const Shared& shared);
+
+    std::shared_ptr<Connections> connections_;
+    mutable std::mutex mutex_;
+    std::vector<Shared> shared_;
+    std::vector<Shared> retired_;                    // closed when what is under way has ended
+    std::vector<connection::BlockingWire*> leased_;  // to be failed by close()
+    std::condition_variable changed_;
+    std::size_t waiting_ = 0;  // callers waiting for the first shared wire
+    bool opening_ = false;
+    TimePoint next_growth_ = TimePoint::min();
+    std::optional<Error> closed_;
+};
+
+}  // namespace redoubt::pool

@@ -1,0 +1,148 @@
+// pool: the connections of one pool: the accounts of them all, those that rest, and who waits for one of its own.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <redoubt/base/clock.hpp>
+#include <redoubt/base/config.hpp>
+
+#include "connection/transport.hpp"
+#include "pool/connection_budget.hpp"
+#include "pool/ledger.hpp"
+#include "pool/node.hpp"
+
+namespace redoubt::pool {
+
+struct PoolSettings {
+    std::size_t max_connections = 10;
+    std::size_t min_idle = 0;
+    std::size_t max_waiting = 10'000;
+    Duration idle_timeout = std::chrono::minutes(5);  ///< what is unused for so long is closed, down to `min_idle`;
+                                                      ///< 0: never
+    Duration lifetime = std::chrono::hours(1);        ///< replaced after this, less up to a tenth; 0: never
+    /// Of an async wire, in flight, before calls wait; what waits is served in turn. 0: the wire's own limits.
+    std::size_t window_operations = 0;
+    std::size_t window_bytes = 0;
+    std::size_t max_queued_bytes = 256u << 20;  ///< of async calls that wait for room on a wire
+};
+
+/// A connection between two uses, and when it is to be replaced.
+struct Connection {
+    connection::Transport transport;
+    TimePoint expires = TimePoint::max();
+};
+
+/// Thread-safe. Both sides of a pool, blocking and async, open and give back through it.
+class Connections {
+public:
+    Connections(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget, const PoolSettings& settings);
+    Connections(const Connections&) = delete;
+    Connections& operator=(const Connections&) = delete;
+
+    Node& node() const noexcept { return *node_; }
+    const PoolSettings& settings() const noexcept { return settings_; }
+
+    /// How a connection comes about.
+    enum class Opening : std::uint8_t {
+        ready,    ///< one that rested; it is counted as taken
+        dial,     ///< open one: a place is kept for it, here and in the budget of all projects
+        refused,  ///< no place
+    };
+
+    // Wires that ordinary commands share. `extra`: beyond the first of its side.
+    Opening open_shared(bool extra, Connection& rested);
+    void shared_opened();                ///< after `dial`
+    void shared_not_opened(bool extra);  ///< after `dial`
+    void shared_lost(bool extra);        ///< it was closed
+
+    // Connections of one's own.
+    /// One who waits for its turn. Destroyed only when it does not wait.
+    class Waiting {
+    public:
+        /// Its turn: `idle` or `open`; `refuse`: the pool was closed. Called once, under the lock.
+        virtual void granted(Ledger::Grant grant) noexcept = 0;
+
+    protected:
+        Waiting() = default;
+        virtual ~Waiting() = default;
+
+    private:
+        friend class Connections;
+        Waiting* next_ = nullptr;
+        Waiting* previous_ = nullptr;
+        bool queued_ = false;
+    };
+    /// `wait`: `waiting` is told when its turn has come.
+    Ledger::Grant request(Waiting& waiting);
+    /// `idle`, `open` or `refuse`.
+    Ledger::Grant request_now();
+    /// False: it was granted something meanwhile.
+    bool leave(Waiting& waiting);
+    /// Makes use of what was granted.
+    Opening open_leased(Ledger::Grant grant, Connection& rested);
+    /// Makes no use of it.
+    void decline(Ledger::Grant grant);
+    void lease_opened();                    ///< after `dial`
+    void lease_not_opened();                ///< after `dial`
+    void end_lease(Connection connection);  ///< whole: it rests; closed: it is gone
+
+    // Those that rest.
+    /// Room for one that rests, opened in advance until `min_idle` are there; then `spare_opened` or `spare_failed`.
+    Opening begin_spare();
+    void spare_opened(Connection connection);
+    void spare_failed();
+    /// Closes those that rested or lived too long.
+    void reap(TimePoint now);
+    /// Closes one: true when there was one.
+    bool close_one_idle();
+    /// More are open than are to be kept.
+    bool above_minimum() const;
+
+    /// When a connection made now is to be replaced.
+    TimePoint expiry(TimePoint now) const;
+
+    /// Refuses all who wait, closes those that rest, and lets nobody open another.
+    void close(const Error& error);
+    /// Why an opening was refused.
+    Error refusal() const;
+    /// Why, once it is closed.
+    std::optional<Error> closed() const;
+
+    struct Figures {
+        std::size_t created = 0;
+        std::size_t leased = 0;
+        std::size_t waiting = 0;
+    };
+    Figures figures() const;
+
+private:
+    using Lock = std::lock_guard<std::mutex>;
+    struct Resting {
+        Connection connection;
+        TimePoint since;
+    };
+
+    std::optional<Connection> take_resting();
+    void close_resting(std::size_t index);
+    void unlink(Waiting& waiting) noexcept;
+    void serve_waiting();
+
+    std::shared_ptr<Node> node_;
+    std::shared_ptr<ConnectionBudget> budget_;
+    PoolSettings settings_;
+
+    mutable std::mutex mutex_;
+    Ledger ledger_;
+    std::vector<Resting> resting_;  // last in, first out
+    Waiting* first_ = nullptr;
+    Waiting* last_ = nullptr;
+    std::unique_ptr<const Error> closed_;
+};
+
+Error exhausted(std::string_view static_text);
+
+}  // namespace redoubt::pool

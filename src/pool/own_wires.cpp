@@ -1,0 +1,241 @@
+// pool: async operations with a connection of their own; see the header.
+#include "pool/own_wires.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "connection/async_dial.hpp"
+
+namespace redoubt::pool {
+
+namespace asio = boost::asio;
+
+// One operation: first it waits for its turn, then for its connection, then it is on its wire.
+class OwnWires::One final : public Connections::Waiting,
+                            public connection::AsyncWire::Owner,
+                            public std::enable_shared_from_this<One> {
+public:
+    One(const std::shared_ptr<OwnWires>& all, Operation& of)
+        : connections_(all->connections_), executor_(all->executor_), all_(all), operation(&of) {}
+    ~One() { (void)connections_->leave(*this); }
+
+    /// Its operation has ended before it was on a wire.
+    void give_up() noexcept {
+        operation = nullptr;
+        (void)connections_->leave(*this);
+    }
+
+    void granted(Ledger::Grant grant) noexcept override {
+        asio::post(executor_, [self = shared_from_this(), grant] { self->on_turn(grant); });
+    }
+    void on_wire_lost(connection::AsyncWire& lost, const Error& error) override {
+        const auto self = end(Connection{});
+        if (lost.in_flight() != 0) connections_->node().record_connection_failure(error, Clock::now());
+    }
+    // All is answered: the connection can carry somebody else's commands.
+    void on_wire_idle(connection::AsyncWire& idle) override {
+        const auto self = end(Connection{idle.detach(), expires});
+    }
+    // Nobody knows what the server is doing on it.
+    void on_operations_expired(connection::AsyncWire& doubtful) override {
+        const auto self = end(Connection{});
+        doubtful.close(connection::wire_closed_error());
+    }
+
+    std::shared_ptr<One> end(Connection connection) {
+        connections_->end_lease(std::move(connection));
+        const auto all = all_.lock();
+        return all ? all->take(*this) : shared_from_this();
+    }
+
+private:
+    void on_turn(Ledger::Grant grant) {
+        const auto all = all_.lock();
+        if (all && operation != nullptr && grant != Ledger::Grant::refuse) {
+            all->proceed(shared_from_this(), grant);
+        } else if (grant != Ledger::Grant::refuse) {
+            connections_->decline(grant);
+        }
+        // Refused: the pool is closed, and its async side fails the operation.
+    }
+
+    std::shared_ptr<Connections> connections_;
+    asio::any_io_executor executor_;
+    std::weak_ptr<OwnWires> all_;
+
+public:
+    Operation* operation;  // nullptr: given up; once on a wire, it may have ended
+    std::shared_ptr<connection::AsyncWire> wire;
+    TimePoint expires = TimePoint::max();
+};
+
+OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> connections,
+                   std::shared_ptr<AsyncFigures> figures)
+    : executor_(std::move(executor)), connections_(std::move(connections)), figures_(std::move(figures)) {}
+
+OwnWires::~OwnWires() = default;
+
+std::shared_ptr<OwnWires::One> OwnWires::add(Operation& operation) {
+    auto one = std::make_shared<One>(shared_from_this(), operation);
+    all_.emplace(one.get(), one);
+    // An operation that has ended in this very turn may have had the same address.
+    by_operation_.insert_or_assign(&operation, one.get());
+    return one;
+}
+
+std::shared_ptr<OwnWires::One> OwnWires::take(One& one) noexcept {
+    if (one.wire != nullptr) figures_->own.fetch_sub(1, std::memory_order_relaxed);
+    auto taken = all_.extract(&one);
+    std::erase_if(by_operation_, [&](const auto& entry) { return entry.second == &one; });
+    return taken ? std::move(taken.mapped()) : nullptr;
+}
+
+OwnWires::One* OwnWires::find(const Operation& operation) const noexcept {
+    const auto at = by_operation_.find(&operation);
+    if (at == by_operation_.end()) return nullptr;
+    One* const one = at->second;
+    return one->wire == nullptr || one->wire->holds(operation) ? one : nullptr;
+}
+
+std::optional<Error> OwnWires::submit(Operation& operation, TimePoint now) {
+    const auto one = add(operation);
+    const Ledger::Grant grant = connections_->request(*one);
+    if (grant == Ledger::Grant::refuse) {
+        take(*one);
+        if (const std::optional<Error> closed = connections_->closed()) return closed;
+        return exhausted("too many calls wait for a connection (max_waiting)");
+    }
+    if (operation.call_deadline() <= now && grant == Ledger::Grant::wait) {
+        one->give_up();
+        take(*one);
+        return exhausted("all connections of the project are leased (max_connections), and no time is left");
+    }
+    if (grant != Ledger::Grant::wait) proceed(one, grant);
+    return std::nullopt;
+}
+
+bool OwnWires::submit_now(Operation& operation) {
+    const Ledger::Grant grant = connections_->request_now();
+    if (grant == Ledger::Grant::refuse) return false;
+    proceed(add(operation), grant);
+    return true;
+}
+
+void OwnWires::proceed(const std::shared_ptr<One>& one, Ledger::Grant grant) {
+    Connection rested;
+    switch (connections_->open_leased(grant, rested)) {
+        case Connections::Opening::ready: start(one, std::move(rested)); break;
+        case Connections::Opening::dial:
+            asio::co_spawn(executor_, dial(shared_from_this(), one), asio::detached);
+            break;
+        case Connections::Opening::refused: fail(one, connections_->refusal(), FailureSource::operation); break;
+    }
+}
+
+asio::awaitable<void> OwnWires::dial(std::shared_ptr<OwnWires> /*keeps this alive*/, std::shared_ptr<One> one) {
+    Node& node = connections_->node();
+    const TimePoint call_deadline = one->operation->call_deadline();
+    const TimePoint until = std::min(call_deadline, Clock::now() + node.connection_timeout());
+    connection::DialOutcome dialed = co_await connection::async_dial(node.session(), node.tls(), until);
+    if (dialed.error) {
+        connections_->lease_not_opened();
+        // A caller's own short deadline says nothing about the node.
+        const bool callers_haste = dialed.error->kind == ErrorKind::timeout && until == call_deadline;
+        if (!callers_haste) node.record_connection_failure(*dialed.error, Clock::now());
+        fail(one, *dialed.error, callers_haste ? FailureSource::operation : FailureSource::wire);
+        co_return;
+    }
+    connections_->lease_opened();
+    start(one, Connection{std::move(dialed.transport), connections_->expiry(Clock::now())});
+}
+
+void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
+    if (one->operation == nullptr) return connections_->end_lease(std::move(connection));
+    Operation& operation = *one->operation;
+    connection::WireSettings settings = connections_->node().wire();
+    // The watchdog allows what the operation allows: a command that blocks makes no progress for so long.
+    constexpr Duration longest = std::chrono::hours(24 * 365);
+    settings.attempt_timeout = std::clamp(operation.attempt_timeout(), settings.attempt_timeout, longest);
+    one->expires = connection.expires;
+    one->wire = std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport), settings, *one);
+    figures_->own.fetch_add(1, std::memory_order_relaxed);
+    one->wire->start();
+    if (const std::optional<Error> refused = one->wire->submit(operation, Clock::now())) {
+        const auto ended = one->end(Connection{one->wire->detach(), one->expires});
+        operation.on_failure(*refused, FailureSource::operation);
+    }
+}
+
+void OwnWires::fail(const std::shared_ptr<One>& one, const Error& error, FailureSource source) {
+    Operation* const operation = std::exchange(one->operation, nullptr);
+    take(*one);
+    if (operation != nullptr) operation->on_failure(error, source);
+}
+
+Multiplexer::Cancelled OwnWires::cancel(Operation& operation) {
+    One& one = *find(operation);
+    if (one.wire == nullptr) {
+        one.give_up();
+        take(one);
+        return Multiplexer::Cancelled::unwritten;
+    }
+    const auto wire = one.wire;
+    const Multiplexer::Cancelled how = wire->cancel(operation);
+    if (how == Multiplexer::Cancelled::unwritten) {
+        const auto ended = one.end(Connection{wire->detach(), one.expires});
+    } else {
+        // What the server does with it is not known, and it may block there: the connection is of no use.
+        one.on_operations_expired(*wire);
+    }
+    return how;
+}
+
+bool OwnWires::is_unwritten(const Operation& operation) const noexcept {
+    const One& one = *find(operation);
+    return one.wire == nullptr || one.wire->is_unwritten(operation);
+}
+
+TimePoint OwnWires::expire(TimePoint now) {
+    TimePoint earliest = TimePoint::max();
+    std::vector<std::shared_ptr<One>> expired;
+    for (const auto& [key, one] : all_) {
+        if (one->wire != nullptr) continue;
+        if (one->operation->call_deadline() <= now) {
+            expired.push_back(one);
+        } else {
+            earliest = std::min(earliest, one->operation->call_deadline());
+        }
+    }
+    for (const auto& one : expired) {
+        Operation& operation = *one->operation;
+        one->give_up();
+        take(*one);
+        operation.on_failure(
+            exhausted("all connections of the project are leased (max_connections), and none came free in time"),
+            FailureSource::operation);
+    }
+    return earliest;
+}
+
+void OwnWires::close(const Error& error) {
+    const auto all = std::exchange(all_, {});
+    by_operation_.clear();
+    figures_->own.store(0, std::memory_order_relaxed);
+    for (const auto& [key, one] : all) {
+        if (one->wire == nullptr) {
+            Operation& operation = *one->operation;
+            one->give_up();
+            operation.on_failure(error, FailureSource::wire);
+        } else if (one->wire->is_open()) {
+            connections_->end_lease(Connection{});
+            one->wire->close(error);
+        }
+    }
+}
+
+}  // namespace redoubt::pool

@@ -1,0 +1,177 @@
+// pool: the fair queue: no tenant waits for more than its turn, whatever the others ask for.
+#include "pool/fair_queue.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/scripted_operation.hpp"
+
+namespace redoubt::pool {
+namespace {
+
+using testing::ScriptedOperation;
+
+struct Play {
+    FairQueue queue;
+    std::map<char, Tenant> tenants;
+    std::deque<ScriptedOperation> operations;
+
+    ScriptedOperation& push(char tenant, std::size_t bytes) {
+        operations.emplace_back(std::string(1, tenant));
+        operations.back().bytes(std::string(bytes, 'x'));
+        queue.push(tenants[tenant], operations.back());
+        return operations.back();
+    }
+    void push(char tenant, std::size_t bytes, int times) {
+        for (int i = 0; i != times; ++i) push(tenant, bytes);
+    }
+    std::string serve(std::size_t many) {
+        std::string order;
+        while (many-- != 0 && !queue.empty()) {
+            order += static_cast<ScriptedOperation*>(queue.next())->name();
+            queue.served();
+        }
+        return order;
+    }
+};
+
+std::string times(std::size_t many, char name) { return std::string(many, name); }
+
+TEST(FairQueue, ServesOneTenantInItsOrder) {
+    Play play;
+    std::vector<Operation*> pushed;
+    for (int i = 0; i != 100; ++i) pushed.push_back(&play.push('a', 10));
+    EXPECT_EQ(play.queue.size(), 100u);
+    EXPECT_EQ(play.queue.bytes(), 1300u);
+    for (Operation* operation : pushed) {
+        EXPECT_EQ(play.queue.next(), operation);
+        play.queue.served();
+    }
+    EXPECT_TRUE(play.queue.empty());
+    EXPECT_EQ(play.queue.bytes(), 0u);
+    EXPECT_EQ(play.tenants['a'].waiting_bytes(), 0u);
+    EXPECT_EQ(play.queue.next(), nullptr);
+}
+
+TEST(FairQueue, ManyOfOneDoNotDelayTheOnlyOneOfAnother) {
+    Play play;
+    play.push('a', 20, 10'000);
+    play.push('b', 20);
+    play.push('c', 20);
+    const std::size_t turn = FairQueue::turn_bytes / FairQueue::smallest_cost;
+    EXPECT_EQ(play.serve(turn + 2), times(turn, 'a') + "bc");
+    play.push('b', 20);
+    EXPECT_EQ(play.serve(turn + 1), times(turn, 'a') + "b");
+}
+
+TEST(FairQueue, LargeOnesCostTheirTenantTurns) {
+    Play play;
+    play.push('a', 8 * FairQueue::turn_bytes, 3);
+    play.push('b', FairQueue::turn_bytes - 3, 40);
+    const std::string order = play.serve(43);
+    // In the long run both get the same bytes: one of a for eight of b.
+    EXPECT_EQ(order.substr(0, 1), "a");
+    const std::size_t second = order.find('a', 1);
+    EXPECT_GE(second, 8u);
+    EXPECT_LE(second, 10u);
+    const std::size_t third = order.find('a', second + 1);
+    EXPECT_GE(third - second, 8u);
+    EXPECT_LE(third - second, 10u);
+}
+
+TEST(FairQueue, EvenTheLargestIsPaidFor) {
+    Play play;
+    play.push('a', 100 << 20, 2);
+    play.push('b', FairQueue::turn_bytes - 3, 200);
+    const std::string order = play.serve(202);
+    const std::size_t second = order.find('a', 1);
+    EXPECT_GE(second, 63u);
+    EXPECT_LE(second, 66u);
+}
+
+TEST(FairQueue, PassesOverWhoCannotBeServed) {
+    Play play;
+    play.push('a', 20, 2);
+    play.push('b', 20, 2);
+    play.queue.next();
+    play.queue.pass();
+    EXPECT_EQ(play.serve(4), "bbaa");
+}
+
+TEST(FairQueue, TakesOutThoseWhoseTimeIsOver) {
+    Play play;
+    const TimePoint start = TimePoint() + std::chrono::hours(1);
+    for (int i = 0; i != 6; ++i) {
+        play.push(i % 2 == 0 ? 'a' : 'b', 20).time(Duration::zero(), start + std::chrono::seconds(i));
+    }
+    OperationQueue expired;
+    EXPECT_EQ(play.queue.take_expired(start + std::chrono::seconds(3), expired), start + std::chrono::seconds(4));
+    EXPECT_EQ(expired.size(), 4u);
+    EXPECT_EQ(play.queue.size(), 2u);
+    EXPECT_EQ(play.serve(9).size(), 2u);
+    EXPECT_EQ(play.queue.take_expired(start, expired), TimePoint::max());
+    while (expired.pop_front() != nullptr) {}
+}
+
+// Everything at random against plain accounts; and the promise: between two turns of a tenant that always has something
+// waiting, every other tenant gets at most one turn's bytes and one operation.
+TEST(FairQueue, KeepsItsPromisesAtRandom) {
+    std::minstd_rand random(7);
+    for (int round = 0; round != 50; ++round) {
+        Play play;
+        std::map<char, std::deque<Operation*>> model;
+        std::map<char, std::size_t> since;  // cost served to others since 'q', the quiet one, was served or came
+        const auto push = [&](char tenant, std::size_t bytes) {
+            if (tenant == 'q' && model['q'].empty()) since.clear();
+            model[tenant].push_back(&play.push(tenant, bytes));
+        };
+        for (int step = 0; step != 2000; ++step) {
+            switch (random() % 8) {
+                case 0:
+                case 1:
+                case 2: push(static_cast<char>('a' + random() % 5), random() % 10 == 0 ? random() % 5000 : 20); break;
+                case 3: push('q', 20); break;
+                case 4: {
+                    std::deque<Operation*>& waiting = model[static_cast<char>('a' + random() % 5)];
+                    if (waiting.empty()) break;
+                    const std::size_t at = random() % waiting.size();
+                    auto& gone = static_cast<ScriptedOperation&>(*waiting[at]);
+                    play.queue.remove(play.tenants[gone.name()[0]], gone);
+                    waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(at));
+                    break;
+                }
+                default: {
+                    Operation* const next = play.queue.next();
+                    if (next == nullptr) break;
+                    const char tenant = static_cast<ScriptedOperation*>(next)->name()[0];
+                    ASSERT_EQ(next, model[tenant].front());
+                    model[tenant].pop_front();
+                    const std::size_t cost = std::max(next->encoded_bound(), FairQueue::smallest_cost);
+                    play.queue.served();
+                    if (tenant == 'q') {
+                        since.clear();
+                        break;
+                    }
+                    if (model['q'].empty()) break;
+                    since[tenant] += cost;
+                    ASSERT_LE(since[tenant], 2 * FairQueue::turn_bytes + 5100);
+                    break;
+                }
+            }
+            std::size_t waiting = 0;
+            for (const auto& [name, queue] : model) waiting += queue.size();
+            ASSERT_EQ(play.queue.size(), waiting);
+        }
+        while (play.queue.pop() != nullptr) {}
+        EXPECT_EQ(play.queue.tenants(), 0u);
+    }
+}
+
+}  // namespace
+}  // namespace redoubt::pool
