@@ -324,6 +324,11 @@ std::size_t BlockingWire::in_flight() const {
     return multiplexer_.in_flight();
 }
 
+std::size_t BlockingWire::waiting() const {
+    const Lock lock(mutex_);
+    return line_.size();
+}
+
 TimePoint BlockingWire::last_used() const {
     const Lock lock(mutex_);
     return last_progress_;

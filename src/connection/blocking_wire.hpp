@@ -69,6 +69,8 @@ public:
 
     bool is_open() const;
     std::size_t in_flight() const;
+    /// Callers in line for room in the queue.
+    std::size_t waiting() const;
     TimePoint last_used() const;
     /// Why it was lost under load; nullopt while it is open, and when it was closed on purpose or while idle.
     /// Told once, so that one lost wire is counted once.
