@@ -135,10 +135,11 @@ void BlockingWire::write_out(Lock& lock, const Waiter& waiter) {
 // Nobody waits: the call returns at once when no other thread is ready to run, and it is made only when some are due.
 void BlockingWire::gather(Lock& lock) {
     if (expected_ == 0) return;
+    const std::size_t before = expected_;
     lock.unlock();
     ::sched_yield();
     lock.lock();
-    expected_ = 0;  // who has not come by now does something else
+    if (expected_ >= before) expected_ = 0;  // nobody came: they do something else
 }
 
 void BlockingWire::flush(Lock& lock, const Waiter& waiter) {
