@@ -203,19 +203,5 @@ TEST_F(BlockingWireTest, TheConnectionCanBeTakenBackWhenNothingIsUnderWay) {
     EXPECT_FALSE(second.detach()) << "an answer is still to come";
 }
 
-TEST_F(BlockingWireTest, AFullQueueRefusesAtOnce) {
-    WireSettings settings = settings_with();
-    settings.queue_limits.max_commands = 1;
-    BlockingWire wire(listener_.connect(), settings);
-    peer_ = listener_.accept();
-    Call first("first"), second("second");
-    auto running = run(wire, first);
-    peer_.read(7);
-    EXPECT_TRUE(wire.run(second, Clock::now()));
-    expect_failure(second, ErrorKind::pool_exhausted, Certainty::not_sent, FailureSource::operation);
-    peer_.write(bulk("first"));
-    expect_answer(running, first, "first");
-}
-
 }  // namespace
 }  // namespace redoubt::connection

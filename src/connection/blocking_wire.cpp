@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,7 +24,23 @@ int poll_timeout(TimePoint until) {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
 }
 
+Error no_room_error() {
+    return Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::waiting_for_wire,
+                     "no room in the wire's queue in time (max_queued_commands or max_queued_bytes)");
+}
+
 }  // namespace
+
+void BlockingOperation::begin(BlockingWire& wire, Waiter& waiter, TimePoint now) {
+    waiter.reset();
+    error_.reset();
+    source_ = FailureSource::operation;
+    begun_ = now;
+    deadline_ = std::min(call_deadline(), now + attempt_timeout());
+    in_line_ = refused_ = false;
+    wire_ = &wire;
+    waiter_ = &waiter;
+}
 
 void BlockingOperation::on_complete() { wire_->finish(*waiter_); }
 
@@ -46,38 +63,32 @@ BlockingWire::~BlockingWire() {
 
 bool BlockingWire::run(BlockingOperation& operation, TimePoint now) {
     Waiter& waiter = Waiter::of_this_thread();
-    waiter.reset();
-    operation.error_.reset();
-    operation.source_ = FailureSource::operation;
-    operation.wire_ = this;
-    operation.waiter_ = &waiter;
+    operation.begin(*this, waiter, now);
 
     Lock lock(mutex_);
     if (!usable(now)) return false;
-    if (!multiplexer_.submit(operation, now)) {
-        operation.error_ = queue_full_error();
-        return true;
-    }
-    // A thread that is writing takes ours along.
-    if (!writing_) flush(lock, waiter);
+    if (expected_ != 0) --expected_;
+    operation.in_line_ = true;
+    line_.push_back(operation);
+    admit();
+    write_out(lock, waiter);
 
     for (;;) {
         if (waiter.state() == Waiter::State::done) break;
         if (!led_) {
             led_ = true;
             lead(lock, operation);
-            pass_leadership();
             break;
         }
+        const Seats::Seat seat = seats_.next();
         lock.unlock();
-        const Waiter::State state = waiter.park_until(operation.attempt_deadline());
-        if (state == Waiter::State::done) return true;
+        const Waiter::State state = waiter.park_until(operation.deadline_, seat);
+        if (state == Waiter::State::done) return !operation.refused_;
         lock.lock();
         if (state == Waiter::State::lead) {
             // The wire may have been lost since; then the operation is done, and there is nothing to lead.
             if (waiter.state() == Waiter::State::lead) waiter.reset();
             lead(lock, operation);
-            pass_leadership();
             break;
         }
         // The time is over; the answer or the lead may have come while the lock was taken.
@@ -88,7 +99,7 @@ bool BlockingWire::run(BlockingOperation& operation, TimePoint now) {
         break;
     }
     wake_finished(lock);
-    return true;
+    return !operation.refused_;
 }
 
 bool BlockingWire::usable(TimePoint now) {
@@ -103,6 +114,34 @@ bool BlockingWire::usable(TimePoint now) {
     return true;
 }
 
+// Encodes from the arguments of threads that are parked, so that nobody has to be woken only to get in.
+void BlockingWire::admit() {
+    while (!line_.empty()) {
+        auto& first = static_cast<BlockingOperation&>(*line_.first());
+        if (!multiplexer_.submit(first, first.begun_)) return;
+        line_.remove(first);
+        first.in_line_ = false;
+    }
+}
+
+void BlockingWire::write_out(Lock& lock, const Waiter& waiter) {
+    if (writing_ || blocked_ || leader_comes_by_) return;
+    writing_ = true;
+    gather(lock);
+    flush(lock, waiter);
+}
+
+// Threads that were woken together usually call again together: they get the chance to append before the one write.
+// Nobody waits: the call returns at once when no other thread is ready to run, and it is made only when some are due.
+void BlockingWire::gather(Lock& lock) {
+    if (expected_ == 0) return;
+    const std::size_t before = expected_;
+    lock.unlock();
+    ::sched_yield();
+    lock.lock();
+    if (expected_ >= before) expected_ = 0;  // nobody came: they do something else
+}
+
 void BlockingWire::flush(Lock& lock, const Waiter& waiter) {
     writing_ = true;
     while (open_ && multiplexer_.has_output()) {
@@ -113,6 +152,7 @@ void BlockingWire::flush(Lock& lock, const Waiter& waiter) {
             break;
         }
         const std::string_view bytes = multiplexer_.output();
+        admit();
         lock.unlock();
         const IoResult result = transport_.write(bytes);
         lock.lock();
@@ -131,23 +171,22 @@ void BlockingWire::flush(Lock& lock, const Waiter& waiter) {
 void BlockingWire::lead(Lock& lock, BlockingOperation& operation) {
     while (operation.waiter_->state() != Waiter::State::done) {
         const TimePoint stalled_at = last_progress_ + settings_.attempt_timeout;
-        read_once(lock, *operation.waiter_, std::min(operation.attempt_deadline(), stalled_at));
+        read_once(lock, *operation.waiter_, std::min(operation.deadline_, stalled_at));
         if (operation.waiter_->state() == Waiter::State::done) break;
         const TimePoint now = Clock::now();
-        if (now >= operation.attempt_deadline()) {
-            // Its own time and the watchdog's usually end together: then the wire is at fault.
-            if (now - last_progress_ >= settings_.attempt_timeout) {
-                lose(stalled_error());
-            } else {
-                give_up(operation);
-            }
-            break;
-        }
-        if (now - last_progress_ >= settings_.attempt_timeout) lose(stalled_error());
+        const bool stalled = now - last_progress_ >= settings_.attempt_timeout;
+        const bool late = now >= operation.deadline_;
+        // Its own time and the watchdog's usually end together: then the wire is at fault, unless it never got in.
+        if (late && (!stalled || operation.in_line_)) give_up(operation);
+        if (stalled) lose(stalled_error());
+        if (late) break;
     }
+    pass_leadership();
 }
 
 void BlockingWire::read_once(Lock& lock, const Waiter& leader, TimePoint until) {
+    if (!writing_ && !blocked_) flush(lock, leader);
+    if (!open_ || leader.state() == Waiter::State::done) return;
     const short events = static_cast<short>(POLLIN | (blocked_ ? POLLOUT : 0));
     pollfd watched[2] = {{transport_.fd(), events, 0}, {wake_fd_, POLLIN, 0}};
     lock.unlock();
@@ -156,7 +195,7 @@ void BlockingWire::read_once(Lock& lock, const Waiter& leader, TimePoint until) 
     // OpenSSL may hold bytes of which poll knows nothing.
     if (transport_.is_tls()) result = transport_.read(space = multiplexer_.read_space());
     if (result.status == IoStatus::want_read || result.status == IoStatus::want_write) {
-        (void)::poll(watched, 2, poll_timeout(until));
+        if (!spin(watched, until)) (void)::poll(watched, 2, poll_timeout(until));
         if ((watched[0].revents & ~POLLOUT) != 0) result = transport_.read(space = multiplexer_.read_space());
     }
     lock.lock();
@@ -174,6 +213,7 @@ void BlockingWire::read_once(Lock& lock, const Waiter& leader, TimePoint until) 
                 lose(lost_error(std::string(multiplexer_.fault())));
             }
             congested_.store(multiplexer_.awaits_large_reply(), std::memory_order_relaxed);
+            admit();
             break;
         case IoStatus::want_read:
         case IoStatus::want_write: break;
@@ -183,34 +223,62 @@ void BlockingWire::read_once(Lock& lock, const Waiter& leader, TimePoint until) 
         blocked_ = false;
         if (!writing_) flush(lock, leader);
     }
+    if (leader.state() == Waiter::State::done) return;
+    leader_comes_by_ = true;
     wake_finished(lock);
+    leader_comes_by_ = false;
+}
+
+// Looks for `busy_poll` without sleeping. Whoever else is ready to run, the server perhaps, goes first.
+bool BlockingWire::spin(std::span<pollfd> watched, TimePoint until) const {
+    if (settings_.busy_poll <= Duration::zero()) return false;
+    const TimePoint end = std::min(until, Clock::now() + settings_.busy_poll);
+    do {
+        if (::poll(watched.data(), watched.size(), 0) != 0) return true;
+        ::sched_yield();
+    } while (Clock::now() < end);
+    return false;
 }
 
 void BlockingWire::give_up(BlockingOperation& operation) {
+    if (operation.in_line_) {
+        line_.remove(operation);
+        operation.in_line_ = false;
+        operation.error_ = no_room_error();
+        return;
+    }
     const bool sent = multiplexer_.cancel(operation) == Multiplexer::Cancelled::tombstone;
     operation.error_ =
         Error::of(ErrorKind::timeout, sent ? Certainty::unknown : Certainty::not_sent,
                   sent ? Stage::sent : Stage::queued, sent ? "no answer in time" : "not written in time");
+    admit();
 }
 
 void BlockingWire::pass_leadership() {
     led_ = false;
-    auto* const next = static_cast<BlockingOperation*>(multiplexer_.oldest());
+    Operation* const oldest = multiplexer_.oldest();
+    auto* const next = static_cast<BlockingOperation*>(oldest != nullptr ? oldest : line_.first());
     if (next == nullptr || !open_) return;
     led_ = true;
-    if (next->waiter_->signal(Waiter::State::lead)) finished_.push_back(next->waiter_);
+    // First, so that somebody reads and writes while the others are being woken.
+    if (const Seats::Seat seat = next->waiter_->signal(Waiter::State::lead); seat.row != nullptr) {
+        finished_.insert(finished_.begin(), seat);
+    }
 }
 
 void BlockingWire::finish(Waiter& waiter) {
-    if (waiter.signal(Waiter::State::done)) finished_.push_back(&waiter);
+    const Seats::Seat seat = waiter.signal(Waiter::State::done);
+    if (seat.row == nullptr) return;
+    finished_.push_back(seat);
+    ++expected_;
 }
 
 void BlockingWire::wake_finished(Lock& lock) {
     if (finished_.empty()) return;
-    std::vector<Waiter*> woken;
+    std::vector<Seats::Seat> woken;
     woken.swap(finished_);
     lock.unlock();
-    for (Waiter* waiter : woken) waiter->wake();
+    Waiter::wake(woken);
     lock.lock();
     woken.clear();
     if (finished_.empty()) finished_.swap(woken);  // keeps its capacity
@@ -219,6 +287,12 @@ void BlockingWire::wake_finished(Lock& lock) {
 // The descriptor stays open until the wire is destroyed: other threads may be using it right now.
 void BlockingWire::shut() {
     open_ = false;
+    while (Operation* const first = line_.pop_front()) {
+        auto& refused = static_cast<BlockingOperation&>(*first);
+        refused.in_line_ = false;
+        refused.refused_ = true;
+        finish(*refused.waiter_);
+    }
     ::shutdown(transport_.fd(), SHUT_RDWR);
     wake_leader();
 }
@@ -250,6 +324,11 @@ bool BlockingWire::is_open() const {
 std::size_t BlockingWire::in_flight() const {
     const Lock lock(mutex_);
     return multiplexer_.in_flight();
+}
+
+std::size_t BlockingWire::waiting() const {
+    const Lock lock(mutex_);
+    return line_.size();
 }
 
 TimePoint BlockingWire::last_used() const {

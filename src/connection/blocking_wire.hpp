@@ -7,18 +7,22 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
+
+#include <poll.h>
 
 #include <redoubt/connection/operation.hpp>
 
 #include "connection/multiplexer.hpp"
+#include "connection/operation_queue.hpp"
 #include "connection/transport.hpp"
+#include "connection/waiter.hpp"
 #include "connection/wire_settings.hpp"
 
 namespace redoubt::connection {
 
 class BlockingWire;
-class Waiter;
 
 /// An operation whose caller waits for it in `BlockingWire::run`.
 class BlockingOperation : public Operation {
@@ -35,8 +39,14 @@ protected:
 
 private:
     friend class BlockingWire;
+    void begin(BlockingWire& wire, Waiter& waiter, TimePoint now);
+
     std::optional<Error> error_;
     FailureSource source_ = FailureSource::operation;
+    TimePoint begun_;
+    TimePoint deadline_;    // of the attempt, its time in the line included
+    bool in_line_ = false;  // it waits for room in the wire's queue
+    bool refused_ = false;  // the wire ended before there was room
     BlockingWire* wire_ = nullptr;
     Waiter* waiter_ = nullptr;
 };
@@ -50,15 +60,18 @@ public:
     BlockingWire(const BlockingWire&) = delete;
     BlockingWire& operator=(const BlockingWire&) = delete;
 
-    /// Sends the operation and returns when it is answered, has failed, or its attempt deadline has come.
-    /// False: the wire is closed, or its peer left while it was idle; the operation was not touched and may go
-    /// to another wire at once.
+    /// Sends the operation and returns when it is answered, has failed, or its attempt deadline has come. While the
+    /// wire's queue is full the caller waits in line, first come, first served.
+    /// False: the wire is closed, or its peer left while it was idle, or it ended while the operation stood in line;
+    /// not a byte of it was sent, and it may go to another wire at once.
     [[nodiscard]] bool run(BlockingOperation& operation, TimePoint now);
     /// Fails all that is in flight; their callers return.
     void close(const Error& error);
 
     bool is_open() const;
     std::size_t in_flight() const;
+    /// Callers in line for room in the queue.
+    std::size_t waiting() const;
     TimePoint last_used() const;
     /// A hint, without a lock: a large reply is under way, so small calls had better go elsewhere.
     bool is_congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
@@ -73,9 +86,13 @@ private:
     using Lock = std::unique_lock<std::mutex>;
 
     bool usable(TimePoint now);
+    void admit();
+    void write_out(Lock& lock, const Waiter& waiter);
+    void gather(Lock& lock);
     void flush(Lock& lock, const Waiter& waiter);
     void lead(Lock& lock, BlockingOperation& operation);
     void read_once(Lock& lock, const Waiter& leader, TimePoint until);
+    bool spin(std::span<pollfd> watched, TimePoint until) const;
     void give_up(BlockingOperation& operation);
     void pass_leadership();
     void finish(Waiter& waiter);
@@ -84,19 +101,26 @@ private:
     void wake_leader() noexcept;
     void wake_finished(Lock& lock);
 
+    // Output that is pending is always somebody's to write: of the thread that is writing, of the leader once the
+    // socket takes more (blocked_), of the leader before it sleeps (leader_comes_by_, or it is just being named), or
+    // of the thread that has just appended.
     mutable std::mutex mutex_;
     Transport transport_;
     WireSettings settings_;
     Multiplexer multiplexer_;
-    std::vector<Waiter*> finished_;  // to be woken when the lock is given up
+    OperationQueue line_;  // for which the queue has no room yet
+    Seats seats_;
+    std::vector<Seats::Seat> finished_;  // to be woken when the lock is given up
     std::optional<Error> loss_;
     TimePoint last_progress_;
-    int wake_fd_;  // makes the leader look up from its poll
+    int wake_fd_;               // makes the leader look up from its poll
+    std::size_t expected_ = 0;  // threads that were woken and have not called since
     std::atomic<bool> congested_{false};
     bool open_ = true;
-    bool led_ = false;      // some thread reads
-    bool writing_ = false;  // some thread writes
-    bool blocked_ = false;  // the socket takes no more: the leader waits for it
+    bool led_ = false;              // some thread reads, or was just told to
+    bool leader_comes_by_ = false;  // it is awake, and will look for output before it sleeps
+    bool writing_ = false;          // some thread writes
+    bool blocked_ = false;          // the socket takes no more: the leader waits for it
 };
 
 }  // namespace redoubt::connection
