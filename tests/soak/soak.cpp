@@ -113,6 +113,13 @@ RedisServiceConfig make_config(std::string url) {
     return config;
 }
 
+/// Past the gate, for what must not fail.
+RedisServiceConfig direct_config(std::string url) {
+    RedisServiceConfig config = make_config(std::move(url));
+    config.connection_timeout = config.attempt_timeout = config.operation_timeout = 30s;
+    return config;
+}
+
 /// Writes behind the callers' backs, past the gate: the soak must find out.
 class Vandal {
 public:
@@ -129,15 +136,15 @@ public:
 
 private:
     void run(const Options& options, const std::string& url) {
-        RedisService service(make_config(url));
+        RedisService service(direct_config(url));
         service.initialize();
         Random random(options.seed);
         while (!stop_) {
             const std::uint32_t caller = random.below(options.callers);
             Book names(caller);
             const auto redis = service.get_connection(project_of(caller));
-            if (options.sabotage == Sabotage::forget) (void)redis.del(names.slot(random.below(Book::slots)).key());
-            if (options.sabotage == Sabotage::twice) (void)redis.incr(names.counter().key());
+            if (options.sabotage == Sabotage::forget) (void)redis.try_del(names.slot(random.below(Book::slots)).key());
+            if (options.sabotage == Sabotage::twice) (void)redis.try_incr(names.counter().key());
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
     }
@@ -235,12 +242,12 @@ private:
 
     /// Every key of every caller, read past the gate.
     std::uint64_t check_what_is_stored() {
-        RedisService direct(make_config(server_.url()));
+        RedisService direct(direct_config(server_.url()));
         direct.initialize();
         const Tally before = loop_tally_;
         std::uint64_t keys = 0;
         const auto check = [&](Steps& steps) {
-            const auto redis = direct.get_connection(project_of(steps.caller())).with({.deadline = 30s});
+            const auto redis = direct.get_connection(project_of(steps.caller()));
             Book& book = steps.book();
             for (std::size_t i = 0; i < Book::slots; ++i) {
                 steps.ended_get(book.slot(i), redis.try_get(book.slot(i).key()));
