@@ -62,7 +62,7 @@ void run_blocking(const ProjectIsolatedRedisClient& redis, Steps& steps, Progres
         } else {
             step(redis, steps, act);
         }
-        if (steps.was_refused()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        if (steps.was_refused()) std::this_thread::sleep_for(pause_after_refusal);
     }
 }
 

@@ -47,7 +47,7 @@ asio::awaitable<void> CoroutineCaller::run() {
         }
         ++call_;
         if (steps_.was_refused()) {
-            pause_.expires_after(std::chrono::milliseconds(2));
+            pause_.expires_after(pause_after_refusal);
             boost::system::error_code ignored;
             co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
         }

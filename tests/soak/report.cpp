@@ -14,10 +14,6 @@ constexpr std::uint64_t most_printed = 20;
 constexpr std::array<Certainty, Tally::certainties> all_certainties{Certainty::not_sent, Certainty::rejected,
                                                                     Certainty::unknown, Certainty::applied};
 
-std::uint64_t refused(const Tally& tally) {
-    return tally.of(ErrorKind::circuit_open) + tally.of(ErrorKind::pool_exhausted);
-}
-
 }  // namespace
 
 void Tally::add(const Tally& other) noexcept {
@@ -65,7 +61,7 @@ void print(std::ostream& out, const Summary& summary) {
         const std::string name(to_string(certainty));
         if (const auto count = tally.of(ErrorKind::connection, certainty)) line("lost, " + name, count);
     }
-    line("refused (breaker, pool)", refused(tally));
+    line("refused (breaker, pool)", tally.refused());
     line("wires lost", summary.wires_lost);
     line("  cut by the gate", summary.wires_cut);
     line("times that the breaker opened", summary.breaker_opened);
@@ -98,7 +94,7 @@ std::string to_json(const Summary& summary) {
         {"cancelled", by_certainty(ErrorKind::cancelled)},
         {"timed_out", by_certainty(ErrorKind::timeout)},
         {"lost", by_certainty(ErrorKind::connection)},
-        {"refused", refused(tally)},
+        {"refused", tally.refused()},
         {"wires_lost", summary.wires_lost},
         {"breaker_opened", summary.breaker_opened},
         {"wires_cut", summary.wires_cut},

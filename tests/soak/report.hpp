@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <iosfwd>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ struct Tally {
 
     void add(const Tally& other) noexcept;
     std::uint64_t of(ErrorKind kind) const noexcept;
+    std::uint64_t refused() const noexcept { return of(ErrorKind::circuit_open) + of(ErrorKind::pool_exhausted); }
     std::uint64_t of(ErrorKind kind, Certainty certainty) const noexcept {
         return failed[static_cast<std::size_t>(kind)][static_cast<std::size_t>(certainty)];
     }
@@ -36,8 +38,14 @@ public:
     explicit Progress(std::uint64_t operations) : left_(static_cast<std::int64_t>(operations)) {}
 
     /// Leave for one more operation.
-    bool take() noexcept { return left_.fetch_sub(1, std::memory_order_relaxed) > 0; }
-    void give_up() noexcept { left_.store(0, std::memory_order_relaxed); }
+    bool take() noexcept {
+        std::int64_t left = left_.load(std::memory_order_relaxed);
+        while (left > 0 && !left_.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) continue;
+        return left > 0;
+    }
+    /// One that was refused at once has shown little: it does not count as done.
+    void put_back() noexcept { left_.fetch_add(1, std::memory_order_relaxed); }
+    void give_up() noexcept { left_.store(std::numeric_limits<std::int64_t>::min() / 2, std::memory_order_relaxed); }
     void ended() noexcept { ended_.fetch_add(1, std::memory_order_relaxed); }
     std::uint64_t operations_ended() const noexcept { return ended_.load(std::memory_order_relaxed); }
 

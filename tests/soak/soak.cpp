@@ -182,7 +182,7 @@ public:
         summary.keys_checked = check_what_is_stored();
         summary.deviations = progress_.deviations();
         report(summary);
-        return summary.deviations == 0 && summary.tally.operations >= options_.operations;
+        return summary.deviations == 0 && summary.tally.operations - summary.tally.refused() >= options_.operations;
     }
 
 private:

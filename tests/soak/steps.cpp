@@ -45,6 +45,7 @@ void Steps::counted_failure(const Error& error, std::uint64_t commands) {
         case ErrorKind::circuit_open:
         case ErrorKind::pool_exhausted:
             refused_ = true;
+            progress_.put_back();
             if (error.certainty != Certainty::not_sent) deviates("refused, but sent: " + error.message());
             break;
         default: deviates("an error that nothing here can cause: " + error.message());

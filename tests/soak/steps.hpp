@@ -52,7 +52,7 @@ public:
     void ended_incr_batch(std::size_t count, const result<BatchReplies>& outcome);
     void ended_get_batch(std::size_t count, const result<GetBatchReplies>& outcome);
 
-    /// The call that ended last was refused at once: a pause is due, else the soak would only count refusals.
+    /// The call that ended last was refused at once: a pause is due, about as long as the breaker's.
     bool was_refused() noexcept { return std::exchange(refused_, false); }
 
 private:
@@ -93,5 +93,6 @@ private:
 /// A deadline of the configuration; a call may take this much longer where the machine is busy.
 constexpr Duration operation_timeout = 4s;
 constexpr Duration lateness = 20s;
+constexpr Duration pause_after_refusal = 20ms;
 
 }  // namespace redoubt::soak
