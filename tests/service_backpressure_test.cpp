@@ -35,6 +35,12 @@ std::size_t resident_bytes() {
     return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t allowed_growth = 400u << 20u;  // it keeps 256 MB of what was freed
+#else
+constexpr std::size_t allowed_growth = 100u << 20u;
+#endif
+
 /// How the calls of a test ended.
 struct Ends {
     std::atomic<int> stored{0};
@@ -127,7 +133,7 @@ TEST_P(Backpressure, TheBytesOfAWireAreBoundedAndSoIsMemory) {
     const std::size_t before = resident_bytes();
     const std::string value(10'000, 'v');
     Ends ends;
-    constexpr int calls = 30'000;  // 300 MB, were they kept
+    constexpr int calls = 60'000;  // 600 MB, were they kept
     for (int i = 0; i < calls; ++i) {
         redis.try_set("k", value)([&](const result<bool>& outcome) { ends.count(outcome); });
         if (i % 50 == 0) run_ready(loop);  // a caller that never lets the loop run has only itself to blame
@@ -135,7 +141,7 @@ TEST_P(Backpressure, TheBytesOfAWireAreBoundedAndSoIsMemory) {
     run_ready(loop);
     EXPECT_GT(ends.exhausted, calls - 1000);
     EXPECT_EQ(ends.stored, 0);
-    EXPECT_LT(resident_bytes() - std::min(before, resident_bytes()), 100u << 20u);
+    EXPECT_LT(resident_bytes(), before + allowed_growth);
     server().resume();
     expect_soon(loop, [&] { return ends.sum() == calls; });
     EXPECT_GT(ends.stored, 0);

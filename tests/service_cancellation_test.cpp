@@ -141,6 +141,9 @@ TEST_P(Cancellation, AtRandomMomentsOnTheApplicationsLoop) {
 }
 
 TEST_P(Cancellation, OfHandlersOnAnotherLoopIsNotHonouredAndNoRace) {
+    // Before the service, so that it outlives the service's threads: they may still be inside `post` to it when its
+    // last handler has run.
+    asio::io_context loop{1};
     RedisServiceConfig given = config();
     given.io_threads = 2;
     given.attempt_timeout = given.operation_timeout = testing::patience;
@@ -148,7 +151,6 @@ TEST_P(Cancellation, OfHandlersOnAnotherLoopIsNotHonouredAndNoRace) {
     service.initialize();
     const auto redis = service.get_connection("alpha").async();
     store_values();
-    asio::io_context loop{1};
     std::vector<std::unique_ptr<Call>> calls;
     for (int round = 0; round < 100; ++round) {
         for (std::size_t i = below(30) + 1; i != 0; --i) {
