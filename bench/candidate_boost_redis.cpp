@@ -18,6 +18,7 @@ redis::request make_request(const Workload& workload, std::size_t caller, std::s
     switch (workload.kind) {
         case Workload::Kind::get: request.push("GET", workload.key(caller, n)); break;
         case Workload::Kind::set: request.push("SET", workload.key(caller, n), workload.value); break;
+        case Workload::Kind::pipeline: throw std::invalid_argument("no pipelines here");
         case Workload::Kind::mget: {
             std::vector<std::string_view> keys;
             for (std::size_t i = 0; i < mget_keys; ++i) keys.push_back(workload.key(caller, n + i));

@@ -33,6 +33,13 @@ void check_count(std::size_t count) {
     if (count != mget_keys) throw std::runtime_error("a reply of the wrong size");
 }
 
+template <class Batch>
+Batch filled(Batch batch, const Workload& workload, std::size_t caller, std::size_t n) {
+    for (std::size_t i = 0; i < mget_keys; ++i) batch.get(workload.key(caller, n + i));
+    return batch;
+}
+using Text = std::optional<std::string>;
+
 void run_coroutines(const Arguments& arguments) {
     const Workload workload(arguments.text("workload", "get"));
     asio::io_context loop(1);
@@ -54,6 +61,11 @@ void run_coroutines(const Arguments& arguments) {
                     fill(keys, workload, index, n);
                     check_count((co_await redis->mget(keys)).size());
                     break;
+                case Workload::Kind::pipeline: {
+                    auto batch = filled(redis->batch<Text>(), workload, index, n);
+                    check_count((co_await std::move(batch).execute()).size());
+                    break;
+                }
             }
             tally.end(timing);
         }
@@ -96,6 +108,9 @@ void run_blocking(const Arguments& arguments) {
                 check_count(redis.mget(keys).size());
                 break;
             }
+            case Workload::Kind::pipeline:
+                check_count(filled(redis.batch<Text>(), workload, caller, n).execute().size());
+                break;
         }
     });
     service.close();

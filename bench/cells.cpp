@@ -125,8 +125,10 @@ std::string run_program(const std::string& program, const std::vector<std::strin
 
 std::vector<std::string> filled_in(const std::vector<std::string>& arguments, const Surroundings& around) {
     std::vector<std::string> filled = arguments;
-    const std::array<std::pair<std::string_view, const std::string*>, 3> names{
-        {{"{url}", &around.tcp_url}, {"{unix}", &around.unix_url}, {"{port}", &around.port}}};
+    const std::array<std::pair<std::string_view, const std::string*>, 4> names{{{"{url}", &around.tcp_url},
+                                                                                {"{unix}", &around.unix_url},
+                                                                                {"{tls}", &around.tls_url},
+                                                                                {"{port}", &around.port}}};
     for (std::string& word : filled) {
         for (const auto& [name, value] : names) {
             if (const std::size_t at = word.find(name); at != std::string::npos) word.replace(at, name.size(), *value);

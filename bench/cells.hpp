@@ -27,6 +27,7 @@ struct Surroundings {
     std::string folder;  ///< of the programs, with a slash at the end
     std::string tcp_url;
     std::string unix_url;
+    std::string tls_url;  ///< with the authority to trust
     std::string port;
     double seconds = 1;
 };
@@ -35,7 +36,7 @@ struct Surroundings {
 /// (then it is killed).
 std::string run_program(const std::string& program, const std::vector<std::string>& arguments,
                         std::chrono::seconds limit);
-/// `{url}`, `{unix}` and `{port}` in the arguments are the server's.
+/// `{url}`, `{unix}`, `{tls}` and `{port}` in the arguments are the server's.
 std::vector<std::string> filled_in(const std::vector<std::string>& arguments, const Surroundings& around);
 /// The numbers of the last line.
 std::map<std::string, double> numbers_of(const std::string& output);

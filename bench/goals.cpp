@@ -22,10 +22,22 @@ Cell redoubt_threads(const std::string& workload, int callers, const std::string
             {"--mode", "threads", "--workload", workload, "--callers", std::to_string(callers), "--url",
              "{url}" + options}};
 }
+Cell redoubt_tls_threads(int callers) {
+    Cell cell = redoubt_threads("get", callers);
+    cell.name += " tls";
+    cell.arguments.back() = "{tls}";
+    return cell;
+}
 Cell redoubt_projects() {
     return {"redoubt 10000 projects",
             "bench_redoubt",
             {"--mode", "projects", "--callers", "10000", "--url", "{url}?pool_mode=shared"}};
+}
+/// One caller's GETs beside another caller of the same project; see candidate_neighbours.cpp.
+Cell redoubt_neighbours(const std::string& with, const std::string& kind) {
+    return {fmt::format("redoubt neighbours {} {}", with, kind),
+            "bench_neighbours",
+            {"--with", with, "--kind", kind, "--url", "{url}"}};
 }
 Cell redoubt_unprefixed() {
     Cell cell = redoubt("get", 256);
@@ -91,6 +103,10 @@ std::vector<Goal> make_goals() {
     constexpr Bound least = Bound::at_least;
     constexpr Bound most = Bound::at_most;
     const std::string busy = "?busy_poll=50us";
+    const auto beside = [&](const std::string& what, const std::string& with, const std::string& kind) {
+        return value("neighbours", fmt::format("GET beside {}, {}: p99 / quiet", what, kind), most, 10, "x", "times",
+                     redoubt_neighbours(with, kind));
+    };
     return {
         ratio("get-64", "GET, 64 callers / Boost.Redis: throughput", least, 1.5, "kops", redoubt("get", 64),
               boost_redis("get", 64)),
@@ -139,6 +155,10 @@ std::vector<Goal> make_goals() {
               redoubt_projects()),
         value("projects", "10,000 projects, shared mode, one GET each: heap", Bound::below, 20, "MB", "megabytes",
               redoubt_projects()),
+        beside("a 100 MB value", "large", "async"),
+        beside("a 100 MB value", "large", "blocking"),
+        beside("pipelines of 1,000,000", "pipelines", "async"),
+        beside("pipelines of 1,000,000", "pipelines", "blocking"),
     };
 }
 
@@ -155,6 +175,15 @@ std::vector<Cell> information(bool whole_matrix) {
     std::vector<Cell> cells{redoubt_unprefixed(), breaker(2), redis_benchmark(1, 50'000), redis_benchmark(16, 500'000),
                             redis_benchmark(64, 1'000'000)};
     if (!whole_matrix) return cells;
+    for (const int callers : {1, 8, 64, 256, 1000}) {
+        cells.push_back(redoubt("pipeline", callers));
+        for (const char* const workload : {"get", "get4k", "pipeline"}) {
+            cells.push_back(redoubt(workload, callers, "{tls}"));
+        }
+    }
+    for (const int callers : {1, 8, 64}) cells.push_back(redoubt_threads("pipeline", callers));
+    cells.push_back(redoubt_tls_threads(1));
+    cells.push_back(redoubt_tls_threads(64));
     for (const char* const workload : {"get", "set", "mget", "get4k"}) {
         for (const int callers : {1, 8, 64, 256, 1000}) {
             cells.push_back(redoubt(workload, callers));

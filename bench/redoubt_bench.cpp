@@ -12,13 +12,14 @@
 
 #include "counting.hpp"
 #include "support/cell.hpp"
+#include "support/certificates.hpp"
 #include "table.hpp"
 
 namespace bench {
 namespace {
 
 struct Options {
-    std::string server;
+    std::string server = "both";
     std::string json;
     std::vector<std::string> rows;
     int rounds = 5;
@@ -29,13 +30,23 @@ struct Options {
     std::string counts_file = "bench/counts.json";
 };
 
-redoubt::EmbeddedServer start_server(const Options& options) {
+redoubt::EmbeddedServer start_server(const std::string& program, const redoubt::testing::Certificates& certificates) {
     redoubt::EmbeddedServerOptions server;
-    server.program = options.server;
+    server.program = program;
     server.tcp = true;
+    server.tls = true;
+    server.tls_cert_file = certificates.server_cert();
+    server.tls_key_file = certificates.server_key();
+    server.tls_ca_file = certificates.ca();
     server.max_memory = "1gb";
-    server.extra_arguments = {"--save", "", "--maxclients", "12000"};
+    server.extra_arguments = {"--save", "", "--maxclients", "12000", "--tls-auth-clients", "no"};
     return redoubt::EmbeddedServer(std::move(server));
+}
+
+std::vector<std::string> programs_of(const std::string& server) {
+    if (server == "both") return {"redis-server", "valkey-server"};
+    if (server == "redis" || server == "valkey") return {server + "-server"};
+    return {server};
 }
 
 // The same keys for those who prefix and those who do not.
@@ -90,13 +101,15 @@ std::vector<Cell> cells_of(const std::vector<Goal>& wanted, const std::vector<Ce
     return cells;
 }
 
-Results run_rounds(const std::vector<Cell>& cells, const Options& options, const Surroundings& around) {
-    Results results;
+/// `results` holds what was counted already: it does not depend on the server.
+Results run_rounds(const std::vector<Cell>& cells, const Options& options, const Surroundings& around,
+                   Results results) {
     for (int round = 0; round < options.rounds; ++round) {
         for (const Cell& cell : cells) {
             std::vector<Outcome>& outcomes = results[cell.name];
             // What is counted, and what failed for good, is the same in each round.
-            if (round != 0 && (is_counted(cell) || !outcomes[0].ok())) continue;
+            if (is_counted(cell) && !outcomes.empty()) continue;
+            if (round != 0 && !outcomes[0].ok()) continue;
             fmt::print(stderr, "\r\033[Kround {} of {}: {}", round + 1, options.rounds, cell.name);
             outcomes.push_back(run_any(cell, around));
         }
@@ -105,27 +118,40 @@ Results run_rounds(const std::vector<Cell>& cells, const Options& options, const
     return results;
 }
 
+Results counted_only(const Results& results, const std::vector<Cell>& cells) {
+    Results counted;
+    for (const Cell& cell : cells) {
+        const auto found = results.find(cell.name);
+        if (is_counted(cell) && found != results.end()) counted.insert(*found);
+    }
+    return counted;
+}
+
 int run(const Options& options, const std::string& program) {
-    const redoubt::EmbeddedServer server = start_server(options);
+    const redoubt::testing::Certificates certificates;
     Surroundings around;
     around.folder = std::filesystem::path(program).parent_path().string() + "/";
-    around.tcp_url = server.tcp_url();
-    around.unix_url = server.url();
-    around.port = std::to_string(server.port());
     around.seconds = options.seconds;
-    fill(around.tcp_url);
-
-    if (options.counts) return compare_counts(around, options.counts_file, options.update) ? 0 : 1;
-
-    const Heading heading{server.version(), options.rounds, options.seconds};
-    fmt::print("{}, {} rounds of {} s a cell, TCP loopback, keys of 16 and values of 64 bytes\n\n", heading.server,
-               heading.rounds, heading.seconds);
     const std::vector<Goal> wanted = wanted_goals(options.rows);
-    const Results results = run_rounds(
-        cells_of(wanted, options.rows.empty() ? information(options.all) : std::vector<Cell>{}), options, around);
-    print_goals(wanted, results);
-    print_rows(results);
-    if (!options.json.empty()) write_json(options.json, heading, wanted, results);
+    const std::vector<Cell> cells =
+        cells_of(wanted, options.rows.empty() ? information(options.all) : std::vector<Cell>{});
+    std::vector<ServerRun> runs;
+    for (const std::string& name : programs_of(options.server)) {
+        const redoubt::EmbeddedServer server = start_server(name, certificates);
+        around.tcp_url = server.tcp_url();
+        around.unix_url = server.url();
+        around.tls_url = server.tls_url() + "?tls_ca=" + certificates.ca();
+        around.port = std::to_string(server.port());
+        fill(around.tcp_url);
+        if (options.counts) return compare_counts(around, options.counts_file, options.update) ? 0 : 1;
+        Results counted = runs.empty() ? Results{} : counted_only(runs.front().results, cells);
+        runs.push_back({server.version(), run_rounds(cells, options, around, std::move(counted))});
+    }
+    fmt::print("{} rounds of {} s a cell, TCP loopback, keys of 16 and values of 64 bytes\n\n", options.rounds,
+               options.seconds);
+    print_goals(wanted, runs);
+    for (const ServerRun& each : runs) print_rows(each);
+    if (!options.json.empty()) write_json(options.json, {options.rounds, options.seconds}, wanted, runs);
     return 0;
 }
 
@@ -135,7 +161,7 @@ int run(const Options& options, const std::string& program) {
 int main(int count, char** words) {
     bench::Options options;
     CLI::App app("Redoubt against its peers, in one run");
-    app.add_option("--server", options.server, "redis-server or valkey-server");
+    app.add_option("--server", options.server, "redis, valkey, both, or a program");
     app.add_option("--rounds", options.rounds, "interleaved rounds")->check(CLI::Range(1, 1000));
     app.add_option("--seconds", options.seconds, "of each cell")->check(CLI::Range(0.05, 600.0));
     app.add_option("--rows", options.rows, "only these rows of the table")->delimiter(',');

@@ -49,7 +49,7 @@ private:
 constexpr std::size_t key_count = 1000;
 constexpr std::size_t small_value = 64;
 constexpr std::size_t big_value = 4096;
-constexpr std::size_t mget_keys = 100;
+constexpr std::size_t mget_keys = 100;  // and the commands of a pipeline
 
 inline std::vector<std::string> make_keys(std::string_view kind) {
     std::vector<std::string> keys;
@@ -61,9 +61,10 @@ inline std::vector<std::string> make_keys(std::string_view kind) {
     return keys;
 }
 
-/// What each operation does. `get4k` is a GET of the large values, `mget` one MGET of 100 small ones.
+/// What each operation does. `get4k` is a GET of the large values, `mget` one MGET of 100 small ones, `pipeline` one
+/// pipeline of 100 GETs.
 struct Workload {
-    enum class Kind { get, set, mget };
+    enum class Kind { get, set, mget, pipeline };
     Kind kind = Kind::get;
     std::vector<std::string> keys;
     std::size_t value_size = small_value;
@@ -72,7 +73,8 @@ struct Workload {
     explicit Workload(const std::string& name) : value_size(name == "get4k" ? big_value : small_value) {
         if (name == "set") kind = Kind::set;
         if (name == "mget") kind = Kind::mget;
-        if (name != "set" && name != "mget" && name != "get" && name != "get4k") {
+        if (name == "pipeline") kind = Kind::pipeline;
+        if (name != "set" && name != "mget" && name != "pipeline" && name != "get" && name != "get4k") {
             throw std::invalid_argument("unknown workload: " + name);
         }
         keys = make_keys(name == "get4k" ? "big" : "key");
