@@ -108,7 +108,11 @@ private:
     TimePoint timer_at_ = TimePoint::max();
     bool open_ = true;
     bool in_turn_ = false;
-    bool exhausted_ = false;  // the turn ended with its share of reads, and more may be there
+    TimePoint look_until_ = TimePoint::min();  // busy poll: until then look again instead of waiting to be told
+    std::size_t replies_left_ = 0;             // of this turn's share
+    bool exhausted_ = false;  // the turn ended with its share of reads or replies, and more may be there
+    bool turn_posted_ = false;
+    bool waiting_readable_ = false;
     bool flush_posted_ = false;
     bool waiting_writable_ = false;
 };

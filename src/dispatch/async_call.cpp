@@ -43,6 +43,16 @@ inline void AsyncCall::begin(TimePoint now) noexcept {
     set_atomic(commands_.atomic());
     set_timing(state_.deadline(), settings.attempt_timeout);
     set_demand(demand_of(commands_.bytes().size(), commands_.count()));
+    if (commands_.block_time() != Duration::zero()) [[unlikely]]
+        begin_blocking(now);
+}
+
+void AsyncCall::begin_blocking(TimePoint now) noexcept {
+    const Duration block_time = commands_.block_time();
+    state_.begin(call_time(dispatcher_.settings(), block_time), now);
+    set_timing(state_.deadline(), attempt_time(dispatcher_.settings(), block_time));
+    set_demand(Demand::exclusive);
+    if (block_time == CommandView::forever && !state_.has_own_deadline() && !cancellable_) refuse(endless_wait_error());
 }
 
 void AsyncCall::start() noexcept {

@@ -1,7 +1,11 @@
 // dispatch: what all calls of a project have in common.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
+
 #include <redoubt/base/clock.hpp>
+#include <redoubt/base/error.hpp>
 
 #include "policy/retry.hpp"
 
@@ -13,5 +17,20 @@ struct CallSettings {
     Duration attempt_timeout{};
     policy::RetrySettings retry;
 };
+
+/// How long one attempt may last when the server may hold it for `block_time` before it answers.
+inline Duration attempt_time(const CallSettings& settings, Duration block_time) noexcept {
+    constexpr Duration longest = std::chrono::hours(24 * 365);  // far from the clock's overflow
+    return std::min(block_time, longest) + settings.attempt_timeout;
+}
+/// How long a whole call may last whose caller does not say: one that blocks is as long as its one attempt.
+inline Duration call_time(const CallSettings& settings, Duration block_time) noexcept {
+    return block_time == Duration::zero() ? settings.operation_timeout : attempt_time(settings, block_time);
+}
+inline Error endless_wait_error() {
+    return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                     "a wait of 0 is for ever: give the call a deadline (with({.deadline = ...})) or, async, a "
+                     "cancellation slot on the service's loop");
+}
 
 }  // namespace redoubt::dispatch

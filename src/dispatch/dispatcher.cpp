@@ -29,7 +29,7 @@ public:
         : request_(request), reader_(sink, prefix, request.replies(), trusted) {
         set_replies(request.replies());
         set_atomic(request.atomic());
-        set_timing(deadline, attempt_timeout + request.block_time());
+        set_timing(deadline, attempt_timeout);
         set_demand(request.demand());
     }
     std::size_t encoded_bound() const noexcept override { return request_.encoded_bound(); }
@@ -116,16 +116,17 @@ Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSetti
 
 std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                      const CallOptions& options) {
-    CallState state(settings_.operation_timeout, options, Clock::now());
+    CallState state(call_time(settings_, request.block_time()), options, Clock::now());
     const auto described = [&](Error error) {
         state.describe(error, request.name(), origin_, Clock::now());
         return error;
     };
     if (is_io_thread) return described(io_thread_error());
+    if (request.block_time() == CommandView::forever && !options.deadline) return described(endless_wait_error());
 
     pool::Pool& pool = route().pool;
     pool::Node& node = pool.node();
-    BlockingCall call(request, sink, prefix, true, state.deadline(), settings_.attempt_timeout);
+    BlockingCall call(request, sink, prefix, true, state.deadline(), attempt_time(settings_, request.block_time()));
     for (;;) {
         const pool::Node::Admission admission = node.admit(Clock::now());
         if (!admission) return described(node.circuit_open_error(admission));
@@ -188,9 +189,9 @@ void Dispatcher::close_async(const Error& error) {
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
                                         const KeyPrefix& prefix, const CallOptions& options, bool trusted) {
-    CallState state(settings_.operation_timeout, options, Clock::now());
+    CallState state(call_time(settings_, request.block_time()), options, Clock::now());
     pool::Node& node = route().pool.node();
-    BlockingCall call(request, sink, prefix, trusted, state.deadline(), settings_.attempt_timeout);
+    BlockingCall call(request, sink, prefix, trusted, state.deadline(), attempt_time(settings_, request.block_time()));
     state.begin_attempt();
     const pool::Node::Admission admission = node.admit(Clock::now());
     std::optional<Error> error;

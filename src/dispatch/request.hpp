@@ -59,6 +59,10 @@ public:
     ArgumentsRequest(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                      const KeyPrefix& prefix) noexcept
         : Request(1, spec.name, retry, false), spec_(spec), arguments_(arguments), prefix_(prefix) {}
+    ArgumentsRequest(const CommandView& command, const KeyPrefix& prefix) noexcept
+        : ArgumentsRequest(command.spec(), command.retry(), command.arguments(), prefix) {
+        set_block_time(command.block_time());
+    }
     std::size_t encoded_bound() const noexcept override { return redoubt::encoded_bound(spec_, arguments_, prefix_); }
     char* encode(char* out) const noexcept override { return redoubt::encode(spec_, arguments_, prefix_, out); }
 
@@ -72,7 +76,9 @@ private:
 class BytesRequest final : public Request {
 public:
     BytesRequest(const EncodedCommands& commands, std::string_view name) noexcept
-        : Request(commands.count(), name, commands.retry(), commands.atomic()), bytes_(commands.bytes()) {}
+        : Request(commands.count(), name, commands.retry(), commands.atomic()), bytes_(commands.bytes()) {
+        set_block_time(commands.block_time());
+    }
     std::size_t encoded_bound() const noexcept override { return bytes_.size(); }
     char* encode(char* out) const noexcept override {
         std::memcpy(out, bytes_.data(), bytes_.size());

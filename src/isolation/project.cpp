@@ -34,8 +34,7 @@ public:
 
     std::optional<Error> run(const CommandView& command, ReplySink& sink, const CallOptions& options) override {
         if (!command.invalid().empty()) return project_.refusal(isolation::invalid(command), command.name());
-        const dispatch::ArgumentsRequest request(command.spec(), command.retry(), command.arguments(),
-                                                 project_.prefix());
+        const dispatch::ArgumentsRequest request(command, project_.prefix());
         return project_.dispatcher().run_on(lease_, request, sink, project_.prefix(), options, true);
     }
     std::optional<Error> run(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
@@ -59,7 +58,7 @@ Project::~Project() = default;
 
 std::optional<Error> Project::run(const CommandView& command, ReplySink& sink, const CallOptions& options) {
     if (!command.invalid().empty()) return refusal(isolation::invalid(command), command.name());
-    const dispatch::ArgumentsRequest request(command.spec(), command.retry(), command.arguments(), prefix_);
+    const dispatch::ArgumentsRequest request(command, prefix_);
     return dispatcher_->run(request, sink, prefix_, options);
 }
 

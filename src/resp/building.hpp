@@ -20,6 +20,8 @@ public:
     }
     /// A builder narrows or widens the table's category by its arguments.
     void set_retry(RetryCategory category) noexcept { this->retry_ = category; }
+    /// See CommandView::block_time.
+    void set_block_time(Duration block_time) noexcept { this->block_time_ = block_time; }
     /// What is wrong with the arguments, as a static text. The first stays.
     void set_invalid(std::string_view static_text) noexcept {
         if (this->invalid_ != nullptr) return;

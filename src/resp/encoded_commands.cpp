@@ -13,6 +13,7 @@ EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
     std::memcpy(reserve(other.size_), other.data(), other.size_);
     size_ = other.size_;
     name_ = other.name_;
+    block_time_ = other.block_time_;
     keyed_at_ = other.keyed_at_;
     key_word_ = other.key_word_;
     count_ = other.count_;
@@ -28,6 +29,7 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, inline_capacity);
     name_ = other.name_;
+    block_time_ = other.block_time_;
     keyed_at_ = other.keyed_at_;
     key_word_ = std::exchange(other.key_word_, std::int16_t{0});
     count_ = std::exchange(other.count_, 0);
@@ -68,6 +70,11 @@ std::string_view EncodedCommands::first_key() const noexcept {
         at += size + 2;
     }
     return {};
+}
+
+void EncodedCommands::add_block_time(Duration block_time) noexcept {
+    const Duration left = CommandView::forever - block_time_;
+    block_time_ = block_time < left ? block_time_ + block_time : CommandView::forever;
 }
 
 void EncodedCommands::grow(std::size_t bytes) {

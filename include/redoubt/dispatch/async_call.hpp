@@ -72,6 +72,8 @@ protected:
     protected:
         ~Receiver() = default;
     };
+    /// The caller can cancel it.
+    void set_cancellable() noexcept { cancellable_ = true; }
     /// Before `start`.
     void set_receiver(Receiver& receiver) noexcept { receiver_ = &receiver; }
     Receiver* receiver() const noexcept { return receiver_; }
@@ -88,6 +90,7 @@ private:
     };
 
     void begin(TimePoint now) noexcept;
+    void begin_blocking(TimePoint now) noexcept;
     void first_attempt() noexcept;
     void route() noexcept;
     void attempt(TimePoint now);
@@ -107,6 +110,7 @@ private:
     std::uint32_t generation_ = 0;  // of the breaker when the attempt was admitted
     Phase phase_ = Phase::idle;
     bool cancelled_ = false;
+    bool cancellable_ = false;
     bool* ended_ = nullptr;  // while `start` runs: where to say that the call has ended inside it
     EncodedCommands commands_;
 };

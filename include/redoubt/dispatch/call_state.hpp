@@ -34,6 +34,8 @@ public:
         deadline_ = length > TimePoint::max() - now ? TimePoint::max() : now + length;
     }
 
+    /// The caller has said when it ends.
+    bool has_own_deadline() const noexcept { return options_.deadline.has_value(); }
     bool has_begun() const noexcept { return deadline_ != TimePoint{}; }
     TimePoint deadline() const noexcept { return deadline_; }
     void begin_attempt() noexcept { ++attempts_; }

@@ -1,6 +1,7 @@
 // resp: all builders.
 #pragma once
 
+#include <redoubt/resp/cmd/blocking.hpp>
 #include <redoubt/resp/cmd/hashes.hpp>
 #include <redoubt/resp/cmd/keys.hpp>
 #include <redoubt/resp/cmd/lists.hpp>

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include <redoubt/base/clock.hpp>
 #include <redoubt/resp/command_table.hpp>
 #include <redoubt/resp/key_prefix.hpp>
 #include <redoubt/resp/reply.hpp>
@@ -121,6 +122,9 @@ public:
     std::string_view name() const noexcept { return spec_->name; }
     RetryCategory retry() const noexcept { return retry_; }
     std::span<const Argument> arguments() const noexcept { return {arguments_, count_}; }
+    /// How long the server may wait before it answers (BLPOP): the call needs a connection of its own. Zero: not at all.
+    Duration block_time() const noexcept { return block_time_; }
+    static constexpr Duration forever = Duration::max();
 
 private:
     template <class>
@@ -135,6 +139,7 @@ private:
     RetryCategory retry_;
     std::uint16_t invalid_size_ = 0;
     const char* invalid_ = nullptr;
+    Duration block_time_ = Duration::zero();
     Argument arguments_[max_arguments];
 };
 

@@ -27,6 +27,8 @@ public:
 
     void append(const CommandView& command, const KeyPrefix& prefix) {
         append(command.spec(), command.retry(), command.arguments(), prefix);
+        if (command.block_time() != Duration::zero()) [[unlikely]]
+            add_block_time(command.block_time());
     }
     void append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                 const KeyPrefix& prefix);
@@ -43,6 +45,9 @@ public:
         retry_ = RetryCategory::never;
     }
     bool atomic() const noexcept { return atomic_; }
+    /// How long the server may wait before it has answered all: what the commands say together, zero in a transaction,
+    /// where none waits. CommandView::forever: no end.
+    Duration block_time() const noexcept { return atomic_ ? Duration::zero() : block_time_; }
     /// The first key of the first command that has one, prefix in front; empty when none has.
     std::string_view first_key() const noexcept;
     /// Of the last one that was appended.
@@ -57,6 +62,7 @@ private:
         return (heap_ ? heap_.get() : inline_) + size_;
     }
     void grow(std::size_t bytes);
+    void add_block_time(Duration block_time) noexcept;
 
     std::size_t size_ = 0;
     std::size_t capacity_ = inline_capacity;
@@ -64,6 +70,7 @@ private:
     std::string_view name_;
     std::size_t keyed_at_ = 0;   // where the first command with a key starts
     std::int16_t key_word_ = 0;  // which of its words is the key; 0: none
+    Duration block_time_ = Duration::zero();
     std::uint32_t count_ = 0;
     bool atomic_ = false;
     RetryCategory retry_ = RetryCategory::read_only;

@@ -126,6 +126,7 @@ private:
             // A cancellation is emitted where the handler runs; only there it may touch the call.
             auto slot = boost::asio::get_associated_cancellation_slot(this->handler_);
             if (!slot.is_connected()) return;
+            call.set_cancellable();
             slot.assign([&call](boost::asio::cancellation_type type) {
                 using boost::asio::cancellation_type;
                 if (type == cancellation_type::none) return;
@@ -172,9 +173,9 @@ private:
         void finish(const Error* error, Ending) override {
             Handler handler(std::move(this->handler_));
             const auto executor(std::move(executor_));
-            auto work(std::move(work_));
-            boost::asio::post(executor, [deliver = this->call_.delivery(std::move(handler), error),
-                                         work = std::move(work)]() mutable { deliver(); });
+            // Given up only behind `post`: the other loop may run the handler, end and be destroyed before that returns.
+            const auto work(std::move(work_));
+            boost::asio::post(executor, this->call_.delivery(std::move(handler), error));
         }
 
     private:

@@ -1,4 +1,4 @@
-// resp: builders of the commands on lists, but the blocking ones.
+// resp: builders of the commands on lists; those that wait are in blocking.hpp.
 #pragma once
 
 #include <redoubt/resp/cmd/keys.hpp>

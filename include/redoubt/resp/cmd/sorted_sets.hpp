@@ -1,4 +1,4 @@
-// resp: builders of the commands on sorted sets, but the blocking ones.
+// resp: builders of the commands on sorted sets; those that wait are in blocking.hpp.
 #pragma once
 
 #include <limits>
