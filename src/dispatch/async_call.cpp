@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "dispatch/dispatcher.hpp"
+#include "dispatch/first_key.hpp"
 
 namespace redoubt::dispatch {
 
@@ -53,6 +54,8 @@ char* AsyncCall::encode(char* out) const noexcept {
     std::memcpy(out, bytes.data(), bytes.size());
     return out + bytes.size();
 }
+
+std::string_view AsyncCall::ordering_key() const noexcept { return first_key(commands_.bytes()); }
 
 void AsyncCall::start() noexcept {
     if (lane().running_in_this_thread()) return start_on_lane();

@@ -36,6 +36,7 @@ public:
 
     std::size_t encoded_bound() const noexcept final { return commands_.bytes().size(); }
     char* encode(char* out) const noexcept final;
+    std::string_view ordering_key() const noexcept final;
     bool on_reply(std::string_view frame) final { return reader_.take(frame); }
     void on_complete() final;
     void on_failure(const Error& error, FailureSource source) final;
