@@ -12,17 +12,8 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
-
-#include <redoubt/embedded/embedded_server.hpp>
-
 #include "pool/prober.hpp"
-#include "support/processes.hpp"
-#include "support/raw_client.hpp"
-#include "support/scripted_operation.hpp"
+#include "support/live_pool.hpp"
 
 namespace redoubt::pool {
 namespace {
@@ -33,24 +24,6 @@ using testing::RawClient;
 constexpr const char* ping = "*1\r\n$4\r\nPING\r\n";
 
 TimePoint in(Duration duration) { return Clock::now() + duration; }
-Error closing() { return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "closing"); }
-
-/// Remembers how the breaker moved.
-class Watcher final : public Telemetry {
-public:
-    void breaker_changed(std::string_view, std::string_view from, std::string_view to) noexcept override {
-        const std::lock_guard lock(mutex_);
-        moves_ += std::string(from) + '>' + std::string(to) + ' ';
-    }
-    std::string moves() const {
-        const std::lock_guard lock(mutex_);
-        return moves_;
-    }
-
-private:
-    mutable std::mutex mutex_;
-    std::string moves_;
-};
 
 /// A blocking command on a wire.
 class Call final : public connection::BlockingOperation {
@@ -76,52 +49,14 @@ bool answers(connection::BlockingWire& wire) {
     return wire.run(call, Clock::now()) && call.answer == "+PONG\r\n";
 }
 
-class PoolTest : public ::testing::Test {
+class PoolTest : public testing::LivePoolTest {
 protected:
-    PoolTest()
-        : server_([] {
-              EmbeddedServerOptions options;
-              options.program = "redis-server";
-              options.start_timeout = 30s;
-              return options;
-          }()) {
-        config_.url = server_.url();
-        config_.circuit_breaker = {.failure_threshold = 2, .recovery_timeout = 50ms, .success_threshold = 3};
-        settings_.max_connections = 10;
-        thread_ = std::jthread([this] { loop_.run(); });
-    }
-    ~PoolTest() override {
-        work_.reset();
-        loop_.stop();
-    }
-
-    std::shared_ptr<Node> make_node() {
-        RedisServiceConfig config = config_;
-        const Target target = config.resolve();
-        return std::make_shared<Node>(config, target, watcher_);
-    }
-    std::shared_ptr<Pool> make_pool() { return Pool::create(make_node(), budget_, settings_, loop_.get_executor()); }
-    void maintain(Pool& pool) {
-        boost::asio::post(loop_, boost::asio::use_future([&] { pool.tidy(Clock::now()); })).get();
-        boost::asio::co_spawn(loop_, pool.open_spares(), boost::asio::use_future).get();
-    }
-    /// What the server has, without the connection that asks.
-    std::size_t server_connections() { return std::stoul(RawClient(server_).info("connected_clients")) - 1; }
     static void expect_refused(const result<Lease>& lease, ErrorKind kind, std::string_view part) {
         ASSERT_TRUE(lease.has_error());
         EXPECT_EQ(lease.error().kind, kind) << lease.error().message();
         EXPECT_EQ(lease.error().certainty, Certainty::not_sent);
         EXPECT_NE(lease.error().reason().find(part), std::string_view::npos) << lease.error().message();
     }
-
-    EmbeddedServer server_;
-    RedisServiceConfig config_;
-    PoolSettings settings_;
-    std::shared_ptr<Watcher> watcher_ = std::make_shared<Watcher>();
-    std::shared_ptr<ConnectionBudget> budget_ = std::make_shared<ConnectionBudget>(100);
-    boost::asio::io_context loop_{1};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{loop_.get_executor()};
-    std::jthread thread_;
 };
 
 TEST_F(PoolTest, ManyThreadsOpenOneSharedWire) {

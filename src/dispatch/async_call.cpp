@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dispatch/dispatcher.hpp"
+#include "dispatch/first_key.hpp"
 #include "dispatch/request.hpp"
 
 namespace redoubt::dispatch {
@@ -54,6 +55,8 @@ void AsyncCall::begin_blocking(TimePoint now) noexcept {
     set_demand(Demand::exclusive);
     if (block_time == CommandView::forever && !state_.has_own_deadline() && !cancellable_) refuse(endless_wait_error());
 }
+
+std::string_view AsyncCall::ordering_key() const noexcept { return first_key(commands_.bytes()); }
 
 void AsyncCall::start() noexcept {
     if (lane().running_in_this_thread()) return first_attempt();

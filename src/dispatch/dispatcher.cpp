@@ -184,7 +184,8 @@ void Dispatcher::refuse_foreign_starts() {
 
 void Dispatcher::close_async(const Error& error) {
     router_->for_each_pool([&](pool::Pool& pool) { pool.close_async(error); });
-    for (AsyncCall* call : pausing_) call->interrupt();
+    if (!pausing_) return;
+    for (AsyncCall* call : *pausing_) call->interrupt();
 }
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,

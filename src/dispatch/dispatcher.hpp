@@ -42,7 +42,10 @@ public:
     /// On the lane: fails the async calls, those that pause between two attempts too.
     void close_async(const Error& error);
     /// Async calls that pause, so that `close_async` finds them. On the lane.
-    std::unordered_set<AsyncCall*>& pausing() noexcept { return pausing_; }
+    std::unordered_set<AsyncCall*>& pausing() {
+        if (!pausing_) pausing_ = std::make_unique<std::unordered_set<AsyncCall*>>();
+        return *pausing_;
+    }
 
     const CallSettings& settings() const noexcept { return settings_; }
     const std::shared_ptr<const ErrorOrigin>& origin() const noexcept { return origin_; }
@@ -58,7 +61,7 @@ private:
     CallSettings settings_;
     std::shared_ptr<const ErrorOrigin> origin_;
     Lane lane_;
-    std::unordered_set<AsyncCall*> pausing_;
+    std::unique_ptr<std::unordered_set<AsyncCall*>> pausing_;  // made when it is needed: seldom
 };
 
 /// Tells the node's breaker how an attempt ended. What was lost with its wire, and what ended by the caller's own

@@ -337,6 +337,7 @@ void AsyncPool::tidy(TimePoint now) {
     if (closed_) return;
     const PoolSettings& settings = connections_->settings();
     for (std::size_t i = wires_.size(); i-- != 0;) {
+        if (i >= wires_.size()) continue;  // one that was opened at once has replaced several
         const Place place = wires_.begin() + static_cast<std::ptrdiff_t>(i);
         connection::AsyncWire& wire = *place->wire;
         const Duration unused = wire.in_flight() == 0 ? now - wire.last_used() : Duration::zero();

@@ -32,7 +32,8 @@ public:
     [[nodiscard]] std::optional<Error> submit(Operation& operation, Tenant& tenant, TimePoint now) {
         if (only_ != nullptr && only_->in_flight() < easy_depth_ && operation.demand() == Demand::shared &&
             !only_->is_congested() && (window_bytes_ == 0 || only_->bytes_in_flight() < window_bytes_)) [[likely]] {
-            return only_->submit(operation, now);
+            if (!only_->submit(operation, now)) [[likely]]
+                return std::nullopt;
         }
         return submit_anywhere(operation, tenant, now);
     }

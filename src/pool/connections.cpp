@@ -11,11 +11,11 @@ Error exhausted(std::string_view static_text) {
 }
 
 Connections::Connections(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-                         const PoolSettings& settings)
+                         std::shared_ptr<const PoolSettings> settings)
     : node_(std::move(node)),
       budget_(std::move(budget)),
-      settings_(settings),
-      ledger_(settings.max_connections, settings.max_waiting) {}
+      settings_(std::move(settings)),
+      ledger_(settings_->max_connections, settings_->max_waiting) {}
 
 // The budget is asked without the lock: it may have to close a connection of another pool, or one of ours.
 
@@ -180,7 +180,7 @@ void Connections::close_resting(std::size_t index) {
 Connections::Opening Connections::begin_spare() {
     {
         const Lock lock(mutex_);
-        if (closed_ || ledger_.created() + ledger_.opening() >= settings_.min_idle || !ledger_.begin_spare()) {
+        if (closed_ || ledger_.created() + ledger_.opening() >= settings_->min_idle || !ledger_.begin_spare()) {
             return Opening::refused;
         }
     }
@@ -213,8 +213,8 @@ void Connections::spare_failed() {
 void Connections::reap(TimePoint now) {
     const Lock lock(mutex_);
     // Those at the front have rested longest.
-    while (settings_.idle_timeout != Duration::zero() && ledger_.idle() != 0 &&
-           ledger_.created() > settings_.min_idle && now - resting_.front().since >= settings_.idle_timeout) {
+    while (settings_->idle_timeout != Duration::zero() && ledger_.idle() != 0 &&
+           ledger_.created() > settings_->min_idle && now - resting_.front().since >= settings_->idle_timeout) {
         close_resting(0);
     }
     for (std::size_t i = resting_.size(); i-- != 0 && ledger_.idle() != 0;) {
@@ -231,15 +231,15 @@ bool Connections::close_one_idle() {
 
 bool Connections::above_minimum() const {
     const Lock lock(mutex_);
-    return ledger_.created() > settings_.min_idle;
+    return ledger_.created() > settings_->min_idle;
 }
 
 TimePoint Connections::expiry(TimePoint now) const {
-    if (settings_.lifetime == Duration::zero()) return TimePoint::max();
+    if (settings_->lifetime == Duration::zero()) return TimePoint::max();
     // Spread, so that connections that were opened together are not replaced together.
     static thread_local std::minstd_rand generator{std::random_device{}()};
     const double share = std::uniform_real_distribution<double>(0.9, 1.0)(generator);
-    return now + std::chrono::duration_cast<Duration>(settings_.lifetime * share);
+    return now + std::chrono::duration_cast<Duration>(settings_->lifetime * share);
 }
 
 void Connections::close(const Error& error) {

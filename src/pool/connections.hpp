@@ -39,12 +39,13 @@ struct Connection {
 /// Thread-safe. Both sides of a pool, blocking and async, open and give back through it.
 class Connections {
 public:
-    Connections(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget, const PoolSettings& settings);
+    Connections(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
+                std::shared_ptr<const PoolSettings> settings);
     Connections(const Connections&) = delete;
     Connections& operator=(const Connections&) = delete;
 
     Node& node() const noexcept { return *node_; }
-    const PoolSettings& settings() const noexcept { return settings_; }
+    const PoolSettings& settings() const noexcept { return *settings_; }
 
     /// How a connection comes about.
     enum class Opening : std::uint8_t {
@@ -133,7 +134,7 @@ private:
 
     std::shared_ptr<Node> node_;
     std::shared_ptr<ConnectionBudget> budget_;
-    PoolSettings settings_;
+    std::shared_ptr<const PoolSettings> settings_;  // one for all pools of a service
 
     mutable std::mutex mutex_;
     Ledger ledger_;

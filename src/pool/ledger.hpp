@@ -66,14 +66,14 @@ private:
 
     std::size_t capacity_;
     std::size_t max_waiting_;
-    std::size_t idle_ = 0;
-    std::size_t leased_ = 0;
-    std::size_t shared_ = 0;
-    std::size_t extra_ = 0;  // shared ones beyond the first of each side, being opened or open
-    std::size_t opening_ = 0;
-    std::size_t opening_spare_ = 0;
-    std::size_t opening_shared_ = 0;
-    std::size_t waiting_ = 0;
+    std::uint32_t idle_ = 0;
+    std::uint32_t leased_ = 0;
+    std::uint32_t shared_ = 0;
+    std::uint32_t extra_ = 0;  // shared ones beyond the first of each side, being opened or open
+    std::uint32_t opening_ = 0;
+    std::uint32_t opening_spare_ = 0;
+    std::uint32_t opening_shared_ = 0;
+    std::uint32_t waiting_ = 0;
 };
 
 }  // namespace redoubt::pool

@@ -8,22 +8,24 @@
 
 namespace redoubt::pool {
 
-Pool::Pool(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget, const PoolSettings& settings,
-           boost::asio::any_io_executor executor)
-    : connections_(std::make_shared<Connections>(std::move(node), std::move(budget), settings)),
+Pool::Pool(Private, std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
+           std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor)
+    : connections_(std::make_shared<Connections>(std::move(node), std::move(budget), std::move(settings))),
       executor_(std::move(executor)) {}
 
 std::shared_ptr<Pool> Pool::create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-                                   const PoolSettings& settings, boost::asio::any_io_executor executor) {
-    return std::shared_ptr<Pool>(new Pool(std::move(node), std::move(budget), settings, std::move(executor)));
+                                   std::shared_ptr<const PoolSettings> settings,
+                                   boost::asio::any_io_executor executor) {
+    return std::make_shared<Pool>(Private{}, std::move(node), std::move(budget), std::move(settings),
+                                  std::move(executor));
 }
 
 Pool::~Pool() = default;
 
 AsyncPool& Pool::make_async() {
-    async_figures_ = std::make_shared<AsyncFigures>();
-    async_ = std::make_shared<AsyncPool>(executor_, connections_, async_figures_);
-    async_published_.store(async_figures_.get(), std::memory_order_release);
+    const auto figures = std::make_shared<AsyncFigures>();
+    async_ = std::make_shared<AsyncPool>(executor_, connections_, figures);
+    async_published_.store(figures.get(), std::memory_order_release);
     if (const std::optional<Error> closed = connections_->closed()) async_->close(*closed);
     return *async_;
 }

@@ -34,9 +34,14 @@ struct PoolFigures {
 
 /// Thread-safe. Its two sides are made when they are first used: an unused pool is a few hundred bytes.
 class Pool final : public std::enable_shared_from_this<Pool> {
+    struct Private {};  // for create()
+
 public:
     static std::shared_ptr<Pool> create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-                                        const PoolSettings& settings, boost::asio::any_io_executor executor);
+                                        std::shared_ptr<const PoolSettings> settings,
+                                        boost::asio::any_io_executor executor);
+    Pool(Private, std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
+         std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor);
     ~Pool();
 
     /// See BlockingSide.
@@ -70,8 +75,6 @@ public:
     void close_async(const Error& error);
 
 private:
-    Pool(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget, const PoolSettings& settings,
-         boost::asio::any_io_executor executor);
     AsyncPool& make_async();
     BlockingSide& blocking() {
         BlockingSide* const made = blocking_published_.load(std::memory_order_acquire);
@@ -83,11 +86,10 @@ private:
     policy::RetryBudget retry_budget_;
     boost::asio::any_io_executor executor_;
     std::shared_ptr<AsyncPool> async_;
-    std::shared_ptr<AsyncFigures> async_figures_;
     std::once_flag blocking_once_;
     std::shared_ptr<BlockingSide> blocking_;
     std::atomic<BlockingSide*> blocking_published_{nullptr};
-    std::atomic<AsyncFigures*> async_published_{nullptr};
+    std::atomic<const AsyncFigures*> async_published_{nullptr};  // lives with async_
 };
 
 }  // namespace redoubt::pool

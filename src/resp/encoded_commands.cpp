@@ -14,8 +14,6 @@ EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
     size_ = other.size_;
     name_ = other.name_;
     block_time_ = other.block_time_;
-    keyed_at_ = other.keyed_at_;
-    key_word_ = other.key_word_;
     count_ = other.count_;
     retry_ = other.retry_;
     atomic_ = other.atomic_;
@@ -30,8 +28,6 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
     capacity_ = std::exchange(other.capacity_, inline_capacity);
     name_ = other.name_;
     block_time_ = other.block_time_;
-    keyed_at_ = other.keyed_at_;
-    key_word_ = std::exchange(other.key_word_, std::int16_t{0});
     count_ = std::exchange(other.count_, 0);
     retry_ = std::exchange(other.retry_, RetryCategory::read_only);
     atomic_ = std::exchange(other.atomic_, false);
@@ -40,36 +36,11 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
 
 void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                              const KeyPrefix& prefix) {
-    if (key_word_ == 0) {
-        keyed_at_ = size_;
-        key_word_ = spec.keys.first != 0     ? spec.keys.first
-                    : spec.keys.numkeys != 0 ? static_cast<std::int16_t>(spec.keys.numkeys + 1)
-                                             : std::int16_t{0};
-    }
     char* const out = reserve(resp::bound_of(spec, arguments, prefix));
     size_ += static_cast<std::size_t>(resp::write(spec, arguments, prefix, out) - out);
     name_ = spec.name;
     ++count_;
     retry_ = std::max(retry_, retry);
-}
-
-// Looked for only when it is asked for: a walk over `*3\r\n` and the `$n\r\n...\r\n` before it.
-std::string_view EncodedCommands::first_key() const noexcept {
-    if (key_word_ == 0) return {};
-    const char* at = bytes().data() + keyed_at_;
-    const auto number = [&] {
-        std::size_t value = 0;
-        for (++at; *at != '\r'; ++at) value = value * 10 + static_cast<std::size_t>(*at - '0');
-        at += 2;
-        return value;
-    };
-    const std::size_t words = number();
-    for (std::size_t word = 0; word != words; ++word) {
-        const std::size_t size = number();
-        if (word == static_cast<std::size_t>(key_word_)) return {at, size};
-        at += size + 2;
-    }
-    return {};
 }
 
 void EncodedCommands::add_block_time(Duration block_time) noexcept {

@@ -37,7 +37,7 @@ public:
     Standalone(const RedisServiceConfig& config, const Target& target,
                const boost::asio::io_context::executor_type& lane, std::shared_ptr<pool::ConnectionBudget> budget,
                std::shared_ptr<Telemetry> telemetry)
-        : settings_(settings_of(config)),
+        : settings_(std::make_shared<const pool::PoolSettings>(settings_of(config))),
           shared_(config.pool_mode == PoolMode::shared),
           budget_(std::move(budget)),
           node_(std::make_shared<pool::Node>(config, target, std::move(telemetry))),
@@ -71,7 +71,7 @@ private:
         return shared_pools_.emplace_back(lane, make_pool(lane)).second;
     }
 
-    pool::PoolSettings settings_;
+    std::shared_ptr<const pool::PoolSettings> settings_;
     bool shared_;
     std::mutex mutex_;
     std::vector<std::pair<Lane, std::shared_ptr<pool::Pool>>> shared_pools_;  // one a lane

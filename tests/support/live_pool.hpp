@@ -105,7 +105,8 @@ protected:
         return std::make_shared<pool::Node>(config, target, watcher_);
     }
     std::shared_ptr<pool::Pool> make_pool() {
-        pools_.push_back(pool::Pool::create(make_node(), budget_, settings_, loop_.get_executor()));
+        pools_.push_back(pool::Pool::create(make_node(), budget_, std::make_shared<pool::PoolSettings>(settings_),
+                                            loop_.get_executor()));
         return pools_.back();
     }
     void submit(pool::Pool& pool, Operation& operation, pool::Tenant& tenant) {

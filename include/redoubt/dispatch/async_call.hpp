@@ -45,7 +45,7 @@ public:
     /// The service closes: a pause between two attempts ends now, on the lane, and the next attempt says why.
     void interrupt();
 
-    std::string_view ordering_key() const noexcept final { return commands_.first_key(); }
+    std::string_view ordering_key() const noexcept final;
     void on_complete() final;
     void on_failure(const Error& error, FailureSource source) final;
 

@@ -48,8 +48,6 @@ public:
     /// How long the server may wait before it has answered all: what the commands say together, zero in a transaction,
     /// where none waits. CommandView::forever: no end.
     Duration block_time() const noexcept { return atomic_ ? Duration::zero() : block_time_; }
-    /// The first key of the first command that has one, prefix in front; empty when none has.
-    std::string_view first_key() const noexcept;
     /// Of the last one that was appended.
     std::string_view last_name() const noexcept { return name_; }
 
@@ -68,8 +66,6 @@ private:
     std::size_t capacity_ = inline_capacity;
     std::unique_ptr<char[]> heap_;
     std::string_view name_;
-    std::size_t keyed_at_ = 0;   // where the first command with a key starts
-    std::int16_t key_word_ = 0;  // which of its words is the key; 0: none
     Duration block_time_ = Duration::zero();
     std::uint32_t count_ = 0;
     bool atomic_ = false;

@@ -1,0 +1,76 @@
+// dispatch: the first key of encoded commands; see the header.
+#include "dispatch/first_key.hpp"
+
+#include <cstddef>
+
+#include <redoubt/resp/command_table.hpp>
+
+namespace redoubt::dispatch {
+namespace {
+
+constexpr int commands_looked_at = 8;
+
+// Reads what this library has encoded; when it is anything else, there is no key.
+class Words {
+public:
+    explicit Words(std::string_view bytes) noexcept : left_(bytes) {}
+    /// The number behind `*` or `$`.
+    std::size_t number(char mark) noexcept {
+        if (left_.empty() || left_.front() != mark) return fail();
+        left_.remove_prefix(1);
+        std::size_t value = 0;
+        while (!left_.empty() && left_.front() >= '0' && left_.front() <= '9') {
+            value = value * 10 + static_cast<std::size_t>(left_.front() - '0');
+            left_.remove_prefix(1);
+        }
+        return skip(2) ? value : fail();
+    }
+    std::string_view word() noexcept {
+        const std::size_t size = number('$');
+        const std::string_view word = left_.substr(0, size);
+        return skip(size + 2) ? word : std::string_view();
+    }
+    bool at_end() const noexcept { return left_.empty(); }
+
+private:
+    std::size_t fail() noexcept {
+        left_ = {};
+        return 0;
+    }
+    bool skip(std::size_t bytes) noexcept {
+        if (left_.size() < bytes) return fail() != 0;
+        left_.remove_prefix(bytes);
+        return true;
+    }
+    std::string_view left_;
+};
+
+// Of what stands at this position, of `count` words; the name is word 0.
+std::size_t key_position(std::string_view name, std::string_view second, std::size_t count) noexcept {
+    const CommandSpec* const spec = find_command(name, second);
+    if (count < 2 || spec == nullptr || spec->policy == Policy::keyless) return 0;
+    if (spec->keys.first > 0) return static_cast<std::size_t>(spec->keys.first);
+    if (spec->keys.numkeys > 0) return static_cast<std::size_t>(spec->keys.numkeys) + 1;
+    return 1;
+}
+
+}  // namespace
+
+std::string_view first_key(std::string_view encoded) noexcept {
+    Words words(encoded);
+    for (int i = 0; i != commands_looked_at && !words.at_end(); ++i) {
+        const std::size_t count = words.number('*');
+        const std::string_view name = words.word();
+        const std::string_view second = count > 1 ? words.word() : std::string_view();
+        const std::size_t position = key_position(name, second, count);
+        if (position == 1) return second;
+        for (std::size_t at = 2; at < count; ++at) {
+            const std::string_view word = words.word();
+            if (at == position) return word;
+            if (words.at_end()) break;
+        }
+    }
+    return {};
+}
+
+}  // namespace redoubt::dispatch
