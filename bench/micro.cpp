@@ -116,7 +116,7 @@ BENCHMARK(breaker)->Threads(1)->Threads(2);
 void ledger(benchmark::State& state) {
     redoubt::pool::Ledger accounts(10, 100);
     for (auto _ : state) {
-        if (accounts.request(1) == redoubt::pool::Ledger::Grant::open) accounts.opened();
+        if (accounts.request() == redoubt::pool::Ledger::Grant::open) accounts.opened();
         accounts.returned();
         benchmark::DoNotOptimize(accounts.next());
     }

@@ -30,7 +30,7 @@ Error lost(Certainty certainty) { return Error::of(ErrorKind::connection, certai
 std::optional<Duration> pause_after(const Error& error, RetryCategory category, const CallOptions& options = {},
                                     std::uint32_t attempts = 1, Duration later = 0s, bool partly = false) {
     const policy::RetryBudget budget;
-    CallState state(settings_with(), options, start);
+    CallState state(settings_with().operation_timeout, options, start);
     for (std::uint32_t i = 0; i != attempts; ++i) state.begin_attempt();
     return state.after_failure(settings_with(), category, error, partly, budget, 0.5, start + later);
 }
@@ -63,7 +63,7 @@ TEST(CallState, TheCallersOptionsWinOverTheSettings) {
     EXPECT_TRUE(pause_after(error, RetryCategory::never, {.deadline = 1h, .retries = 9}, 9));
     CallSettings settings = settings_with();
     settings.retry.idempotent_writes = true;
-    CallState state(settings, {.retry_idempotent_writes = false}, start);
+    CallState state(settings.operation_timeout, {.retry_idempotent_writes = false}, start);
     state.begin_attempt();
     EXPECT_FALSE(state.after_failure(settings, RetryCategory::idempotent, lost(Certainty::unknown), false,
                                      policy::RetryBudget{}, 0.5, start));
@@ -83,18 +83,19 @@ TEST(CallState, ThePauseEndsBeforeTheDeadline) {
     EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {}, 1, 9500ms));
     EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {}, 1, 11s));
     EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {.deadline = 400ms}));
-    EXPECT_EQ(CallState(settings_with(), {}, start).deadline(), start + 10s);
-    EXPECT_EQ(CallState(settings_with(), {.deadline = 50ms}, start).deadline(), start + 50ms);
+    EXPECT_EQ(CallState(settings_with().operation_timeout, {}, start).deadline(), start + 10s);
+    EXPECT_EQ(CallState(settings_with().operation_timeout, {.deadline = 50ms}, start).deadline(), start + 50ms);
 }
 
 TEST(CallState, ADeadlineThatIsNoneDoesNotOverflow) {
-    EXPECT_GT(CallState(settings_with(), {.deadline = Duration::max()}, start).deadline(), start + 24h);
-    EXPECT_EQ(CallState(settings_with(), {.deadline = Duration::min()}, start).deadline(), start);
+    EXPECT_GT(CallState(settings_with().operation_timeout, {.deadline = Duration::max()}, start).deadline(),
+              start + 24h);
+    EXPECT_EQ(CallState(settings_with().operation_timeout, {.deadline = Duration::min()}, start).deadline(), start);
 }
 
 TEST(CallState, AnOutageIsNotMultipliedByRetries) {
     policy::RetryBudget budget;
-    CallState state(settings_with(), {}, start);
+    CallState state(settings_with().operation_timeout, {}, start);
     state.begin_attempt();
     const auto allowed = [&] {
         return state
@@ -108,7 +109,7 @@ TEST(CallState, AnOutageIsNotMultipliedByRetries) {
 }
 
 TEST(CallState, ErrorsSayHowOftenHowLongWhatAndWhereTo) {
-    CallState state(settings_with(), {}, start);
+    CallState state(settings_with().operation_timeout, {}, start);
     state.begin_attempt();
     state.begin_attempt();
     EXPECT_EQ(state.attempts(), 2u);

@@ -42,7 +42,7 @@ protected:
             return reply;
         }
         const ReadOutcome outcome = command.reader()(cursor, prefix_, reply);
-        EXPECT_TRUE(outcome) << command.name() << ": expected " << outcome.expected << ", got " << frame;
+        EXPECT_TRUE(outcome) << command.name() << ": expected " << outcome.expected() << ", got " << frame;
         EXPECT_TRUE(cursor.at_end()) << command.name();
         return reply;
     }

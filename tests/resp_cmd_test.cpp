@@ -198,6 +198,13 @@ void check_lists() {
     SENDS(lpop, ("l"), accumulating, "LPOP <l");
     SENDS(lpop, ("l", 2), accumulating, "LPOP <l 2");
     SENDS(rpop, ("l"), accumulating, "RPOP <l");
+    SENDS(blpop, ("l", 1500ms), accumulating, "BLPOP <l 1.5");
+    SENDS(blpop, (two, 0ms), accumulating, "BLPOP <a <b 0");
+    SENDS(blpop, ({"a", "b"}, 2s), accumulating, "BLPOP <a <b 2");
+    SENDS(brpop, ("l", 10ms), accumulating, "BRPOP <l 0.01");
+    SENDS(brpop, (two, 1s), accumulating, "BRPOP <a <b 1");
+    SENDS(brpop, ({"a"}, 1s), accumulating, "BRPOP <a 1");
+    SENDS(blmove, ("s", "d", ListEnd::left, ListEnd::right, 1s), accumulating, "BLMOVE <s <d LEFT RIGHT 1");
     SENDS(rpop, ("l", 2), accumulating, "RPOP <l 2");
     SENDS(lmove, ("a", "b", ListEnd::left, ListEnd::right), accumulating, "LMOVE <a <b LEFT RIGHT");
     SENDS(rpoplpush, ("a", "b"), accumulating, "RPOPLPUSH <a <b");
@@ -296,6 +303,13 @@ void check_sorted_sets() {
     SENDS(zremrangebylex, ("z", LexBound::closed("a"), LexBound::open("b")), idempotent, "ZREMRANGEBYLEX <z [a (b");
     SENDS(zpopmin, ("z"), accumulating, "ZPOPMIN <z 1");
     SENDS(zpopmax, ("z", 3), accumulating, "ZPOPMAX <z 3");
+    const std::vector<std::string_view> sets{"a", "b"};
+    SENDS(bzpopmin, ("z", 1s), accumulating, "BZPOPMIN <z 1");
+    SENDS(bzpopmin, (sets, 1s), accumulating, "BZPOPMIN <a <b 1");
+    SENDS(bzpopmin, ({"a"}, 1s), accumulating, "BZPOPMIN <a 1");
+    SENDS(bzpopmax, ("z", 1s), accumulating, "BZPOPMAX <z 1");
+    SENDS(bzpopmax, (sets, 1s), accumulating, "BZPOPMAX <a <b 1");
+    SENDS(bzpopmax, ({"a"}, 1s), accumulating, "BZPOPMAX <a 1");
     SENDS(zrandmember, ("z"), read_only, "ZRANDMEMBER <z");
     SENDS(zrandmember, ("z", 2), read_only, "ZRANDMEMBER <z 2");
     SENDS(zrandmember_with_scores, ("z", -2), read_only, "ZRANDMEMBER <z -2 WITHSCORES");

@@ -132,11 +132,11 @@ TEST(resp_read_reply, lists) {
 }
 
 TEST(resp_read_reply, a_refusal_shows_the_element) {
-    EXPECT_TRUE(refusal<Strings>(list_with_error).got.is_error());
-    EXPECT_TRUE(refusal<Strings>(list_with_nil).got.is_null());
-    EXPECT_EQ(refusal<Strings>("%1\r\n+a\r\n+b\r\n").got.type, RespType::map);
-    EXPECT_TRUE(refusal<StringMap>("%1\r\n+a\r\n-ERR x\r\n").got.is_error());
-    EXPECT_TRUE(refusal<ScanPage>("*2\r\n$1\r\n0\r\n*1\r\n-ERR x\r\n").got.is_error());
+    EXPECT_EQ(refusal<Strings>(list_with_error).got(), RespType::error);
+    EXPECT_EQ(refusal<Strings>(list_with_nil).got(), RespType::null);
+    EXPECT_EQ(refusal<Strings>("%1\r\n+a\r\n+b\r\n").got(), RespType::map);
+    EXPECT_EQ(refusal<StringMap>("%1\r\n+a\r\n-ERR x\r\n").got(), RespType::error);
+    EXPECT_EQ(refusal<ScanPage>("*2\r\n$1\r\n0\r\n*1\r\n-ERR x\r\n").got(), RespType::error);
 }
 
 TEST(resp_read_reply, maps_in_every_shape) {

@@ -8,7 +8,9 @@ namespace redoubt::pool {
 Node::Node(const RedisServiceConfig& config, const Target& target, std::shared_ptr<Telemetry> telemetry)
     : origin_(std::make_shared<ErrorOrigin>(ErrorOrigin{target.endpoint(), {}})),
       session_{target, config.protocol, config.client_name, config.reply_limits},
-      wire_{config.reply_limits, {config.max_queued_commands, config.max_queued_bytes}, config.attempt_timeout,
+      wire_{config.reply_limits,
+            {config.max_queued_commands, config.max_queued_bytes},
+            config.attempt_timeout,
             config.busy_poll},
       tls_(target.scheme == Target::Scheme::tls ? std::make_unique<connection::TlsContext>(config.tls) : nullptr),
       connection_timeout_(config.connection_timeout),

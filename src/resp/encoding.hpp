@@ -93,7 +93,7 @@ char* put_rare(const Argument& argument, std::string_view prefix, char* out) noe
 std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept;
 
 [[gnu::always_inline]] inline std::size_t bound_of(const CommandSpec& spec, std::span<const Argument> arguments,
-                            const KeyPrefix& prefix) noexcept {
+                                                   const KeyPrefix& prefix) noexcept {
     std::size_t bound = bulk_overhead + spec.encoded_name.size();
     for (const Argument& argument : arguments) {
         if (argument.kind() <= Argument::Kind::key) {
@@ -106,8 +106,8 @@ std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept;
     return bound;
 }
 
-[[gnu::always_inline]] inline char* write(const CommandSpec& spec, std::span<const Argument> arguments, const KeyPrefix& prefix,
-                   char* out) noexcept {
+[[gnu::always_inline]] inline char* write(const CommandSpec& spec, std::span<const Argument> arguments,
+                                          const KeyPrefix& prefix, char* out) noexcept {
     std::size_t count = spec.words;
     for (const Argument& argument : arguments) count += argument.kind() <= Argument::Kind::key ? 1 : argument.count();
     out = put_head(out, '*', count);

@@ -207,7 +207,7 @@ private:
     static constexpr bool fits = sizeof(Derived) <= handler_room && alignof(Derived) <= alignof(std::max_align_t);
     template <class Derived, class Handler>
     static auto allocator_for(const Handler& handler) {
-        const auto allocator = boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>());
+        auto allocator = boost::asio::get_associated_allocator(handler, boost::asio::recycling_allocator<void>());
         return typename std::allocator_traits<decltype(allocator)>::template rebind_alloc<Derived>(allocator);
     }
 
