@@ -44,8 +44,6 @@ void AsyncWire::begin_turn() {
 
 Multiplexer::Cancelled AsyncWire::cancel(Operation& operation) { return multiplexer_.cancel(operation); }
 
-bool AsyncWire::is_congested() const noexcept { return waiting_writable_ || multiplexer_.awaits_large_reply(); }
-
 void AsyncWire::flush_later() {
     if (flush_posted_ || waiting_writable_) return;
     flush_posted_ = true;
@@ -201,6 +199,7 @@ void AsyncWire::on_timer() {
         lose(stalled_error());
         return;
     }
+    if (multiplexer_.in_flight() == 0) return multiplexer_.release_memory();  // it rests
     if (multiplexer_.expire(now) != 0 && open_) owner_.on_operations_expired(*this);
     if (!open_) return;
     arm_timer();

@@ -64,7 +64,7 @@ public:
     Transport detach();
 
     /// Small calls had better go elsewhere: a large reply is under way, or the socket takes no more for now.
-    bool is_congested() const noexcept;
+    bool is_congested() const noexcept { return waiting_writable_ || multiplexer_.awaits_large_reply(); }
     bool is_open() const noexcept { return open_; }
     std::size_t in_flight() const noexcept { return multiplexer_.in_flight(); }
     /// See Multiplexer.

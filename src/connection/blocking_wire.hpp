@@ -75,6 +75,8 @@ public:
     TimePoint last_used() const;
     /// A hint, without a lock: a large reply is under way, so small calls had better go elsewhere.
     bool is_congested() const noexcept { return congested_.load(std::memory_order_relaxed); }
+    /// A hint, without a lock: how many commands are unanswered.
+    std::size_t load() const noexcept { return load_.load(std::memory_order_relaxed); }
     /// Why it was lost under load; nullopt while it is open, and when it was closed on purpose or while idle.
     /// Told once, so that one lost wire is counted once.
     std::optional<Error> take_loss();
@@ -116,6 +118,8 @@ private:
     int wake_fd_;               // makes the leader look up from its poll
     std::size_t expected_ = 0;  // threads that were woken and have not called since
     std::atomic<bool> congested_{false};
+    std::atomic<std::size_t> load_{0};
+    std::size_t crowd_ = 0;  // the most that waited lately, in fractions
     bool open_ = true;
     bool led_ = false;              // some thread reads, or was just told to
     bool leader_comes_by_ = false;  // it is awake, and will look for output before it sleeps

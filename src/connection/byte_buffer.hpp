@@ -55,7 +55,7 @@ private:
         if (capacity_ >= used + bytes && begin_ >= capacity_ / 2) {
             std::memmove(data_.get(), data_.get() + begin_, used);
         } else {
-            std::size_t grown = capacity_ < 256 ? 512 : capacity_ * 2;
+            std::size_t grown = capacity_ == 0 ? 256 : capacity_ * 2;
             while (grown < used + bytes) grown *= 2;
             std::unique_ptr<char[]> bigger(new char[grown]);
             if (used != 0) std::memcpy(bigger.get(), data_.get() + begin_, used);

@@ -8,7 +8,7 @@
 namespace redoubt {
 namespace {
 
-constexpr std::size_t first_read = 1024;
+constexpr std::size_t first_read = 512;  // a wire that is seldom used stays small
 constexpr std::size_t largest_read = 64 * 1024;
 // Past this an empty buffer is given back, so that one large command or reply is not kept for ever.
 constexpr std::size_t keep_capacity = 256 * 1024;

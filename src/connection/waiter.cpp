@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,7 +21,20 @@ timespec as_timespec(TimePoint time) {
     return {static_cast<time_t>(seconds.count()), static_cast<long>(std::chrono::nanoseconds(since - seconds).count())};
 }
 
+// A yield that takes longer has given a time slice away.
+constexpr auto brief = std::chrono::milliseconds(1);
+constexpr auto abstinence = std::chrono::milliseconds(100);
+
 }  // namespace
+
+void yield_briefly() noexcept {
+    static thread_local TimePoint not_before{};
+    const TimePoint begin = Clock::now();
+    if (begin < not_before) return;
+    ::sched_yield();
+    const TimePoint end = Clock::now();
+    if (end - begin > brief) not_before = end + abstinence;
+}
 
 Waiter& Waiter::of_this_thread() {
     static thread_local Waiter waiter;

@@ -30,6 +30,10 @@ private:
     std::uint32_t taken_ = 0;
 };
 
+/// Lets other threads run that are ready to, and comes back at once when there are none. Where that has just taken long,
+/// because something else wants the processor, it does nothing for a while.
+void yield_briefly() noexcept;
+
 /// One a thread, for as long as the thread lives, so that whoever signals it never touches freed memory.
 class Waiter {
 public:

@@ -56,6 +56,18 @@ void AsyncCall::begin_blocking(TimePoint now) noexcept {
     if (block_time == CommandView::forever && !state_.has_own_deadline() && !cancellable_) refuse(endless_wait_error());
 }
 
+// Only success, which happens while a wire delivers replies, calls a handler of the lane directly. A failure is always
+// posted: it comes from initiations, and from loops over many calls that no handler may interrupt.
+inline void AsyncCall::end(const Error* error) {
+    phase_ = Phase::idle;
+    const bool initiating = ended_ != nullptr;
+    if (initiating) *ended_ = true;
+    if (error == nullptr) return receiver_->finish(nullptr, initiating ? Ending::posted : Ending::direct);
+    Error described = *error;
+    state_.describe(described, name_, dispatcher_.origin(), Clock::now());
+    receiver_->finish(&described, Ending::posted);
+}
+
 std::string_view AsyncCall::ordering_key() const noexcept { return first_key(commands_.bytes()); }
 
 void AsyncCall::start() noexcept {
@@ -69,23 +81,13 @@ void AsyncCall::start() noexcept {
 
 void AsyncCall::start_on_lane() noexcept { first_attempt(); }
 
-void AsyncCall::first_attempt() noexcept {
-    bool ended = false;
-    ended_ = &ended;
-    route();
-    const TimePoint now = pool_->async().now();
-    if (!state_.has_begun()) begin(now);
-    attempt(now);
-    if (!ended) ended_ = nullptr;
-}
-
 inline void AsyncCall::route() noexcept {
     const auto [pool, tenant] = dispatcher_.route();
     pool_ = &pool;
     tenant_ = &tenant;
 }
 
-inline void AsyncCall::attempt(TimePoint now) {
+[[gnu::always_inline]] inline void AsyncCall::attempt(TimePoint now) {
     if (rare_ && rare_->refusal) return end(&*rare_->refusal);
     if (commands_.count() == 0) return end(nullptr);
     pool::Pool& pool = *pool_;
@@ -100,6 +102,16 @@ inline void AsyncCall::attempt(TimePoint now) {
     if (std::optional<Error> refused = pool.async().submit(*this, *tenant_, now)) {
         attempt_failed(*refused, FailureSource::operation);
     }
+}
+
+void AsyncCall::first_attempt() noexcept {
+    bool ended = false;
+    ended_ = &ended;
+    route();
+    const TimePoint now = pool_->async().now();
+    if (!state_.has_begun()) begin(now);
+    attempt(now);
+    if (!ended) ended_ = nullptr;
 }
 
 void AsyncCall::on_complete() {
@@ -169,18 +181,6 @@ void AsyncCall::cancel(bool also_written) {
             break;
         }
     }
-}
-
-// Only success, which happens while a wire delivers replies, calls a handler of the lane directly. A failure is always
-// posted: it comes from initiations, and from loops over many calls that no handler may interrupt.
-void AsyncCall::end(const Error* error) {
-    phase_ = Phase::idle;
-    const bool initiating = ended_ != nullptr;
-    if (initiating) *ended_ = true;
-    if (error == nullptr) return receiver_->finish(nullptr, initiating ? Ending::posted : Ending::direct);
-    Error described = *error;
-    state_.describe(described, name_, dispatcher_.origin(), Clock::now());
-    receiver_->finish(&described, Ending::posted);
 }
 
 }  // namespace redoubt::dispatch

@@ -26,13 +26,13 @@ class BlockingCall final : public connection::BlockingOperation {
 public:
     BlockingCall(const Request& request, ReplySink& sink, const KeyPrefix& prefix, bool trusted, TimePoint deadline,
                  Duration attempt_timeout) noexcept
-        : request_(request), reader_(sink, prefix, request.replies(), trusted) {
+        : request_(request), bound_(request.encoded_bound()), reader_(sink, prefix, request.replies(), trusted) {
         set_replies(request.replies());
         set_atomic(request.atomic());
         set_timing(deadline, attempt_timeout);
-        set_demand(request.demand());
+        set_demand(request.demand(bound_));
     }
-    std::size_t encoded_bound() const noexcept override { return request_.encoded_bound(); }
+    std::size_t encoded_bound() const noexcept override { return bound_; }
     char* encode(char* out) const noexcept override { return request_.encode(out); }
     bool on_reply(std::string_view frame) override { return reader_.take(frame); }
 
@@ -52,6 +52,7 @@ public:
 
 private:
     const Request& request_;
+    std::size_t bound_;
     ReplyReader reader_;
 };
 
@@ -77,7 +78,7 @@ std::optional<Error> attempt(pool::Pool& pool, BlockingCall& call, const CallSta
     for (;;) {
         const result<std::shared_ptr<connection::BlockingWire>> wire = pool.shared_wire(state.deadline());
         if (!wire) return wire.error();
-        const bool ran = (*wire)->run(call, Clock::now());
+        const bool ran = (*wire)->run(call, Clock::now());  // it may have been opened just now
         if (!ran || call.failure_source() == FailureSource::wire || (call.reader().error() && !(*wire)->is_open())) {
             pool.forget(*wire);
         }
@@ -116,7 +117,8 @@ Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSetti
 
 std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                      const CallOptions& options) {
-    CallState state(call_time(settings_, request.block_time()), options, Clock::now());
+    TimePoint now = Clock::now();
+    CallState state(call_time(settings_, request.block_time()), options, now);
     const auto described = [&](Error error) {
         state.describe(error, request.name(), origin_, Clock::now());
         return error;
@@ -128,10 +130,14 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     pool::Node& node = pool.node();
     BlockingCall call(request, sink, prefix, true, state.deadline(), attempt_time(settings_, request.block_time()));
     for (;;) {
-        const pool::Node::Admission admission = node.admit(Clock::now());
+        const pool::Node::Admission admission = node.admit(now);
         if (!admission) return described(node.circuit_open_error(admission));
         state.begin_attempt();
         std::optional<Error> error = attempt(pool, call, state);
+        if (!error && call.what_to_record(error) == nullptr && node.count_success(admission.generation)) {
+            pool.budget().on_success();
+            return std::nullopt;
+        }
         const bool ours = call.attempt_deadline() < state.deadline();
         record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, Clock::now());
         if (!error) {
@@ -145,6 +151,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
         if (!pause) return described(*error);
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
         call.reader().restart();
+        now = Clock::now();
     }
 }
 

@@ -35,8 +35,8 @@ public:
     /// How long the server may block before it answers (BLPOP): then the call has a connection of its own, and an
     /// attempt may last so much longer. Zero: it does not block.
     Duration block_time() const noexcept { return block_time_; }
-    Demand demand() const noexcept {
-        return block_time_ != Duration::zero() ? Demand::exclusive : demand_of(encoded_bound(), replies_);
+    Demand demand(std::size_t encoded_bytes) const noexcept {
+        return block_time_ != Duration::zero() ? Demand::exclusive : demand_of(encoded_bytes, replies_);
     }
 
 protected:

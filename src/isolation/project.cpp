@@ -52,7 +52,7 @@ private:
 }  // namespace
 
 Project::Project(std::string id, KeyPrefix prefix, std::unique_ptr<dispatch::Dispatcher> dispatcher)
-    : id_(std::move(id)), prefix_(std::move(prefix)), dispatcher_(std::move(dispatcher)) {}
+    : id_(std::move(id)), prefix_(std::move(prefix)), dispatcher_(std::move(dispatcher)), lane_(dispatcher_->lane()) {}
 
 Project::~Project() = default;
 

@@ -59,7 +59,7 @@ RetryBudget::RetryBudget(std::uint32_t tokens) noexcept
           tenths_per_token)),
       tenths_(full_) {}
 
-void RetryBudget::on_success() noexcept {
+void RetryBudget::refill() noexcept {
     auto tenths = tenths_.load(std::memory_order_relaxed);
     while (tenths < full_ && !tenths_.compare_exchange_weak(tenths, tenths + 1, std::memory_order_relaxed)) {}
 }

@@ -16,11 +16,17 @@ namespace redoubt::policy {
 class RetryBudget {
 public:
     explicit RetryBudget(std::uint32_t tokens = 10) noexcept;
-    void on_success() noexcept;  ///< cheap when full: one relaxed load
+    /// Cheap when full: one relaxed load.
+    void on_success() noexcept {
+        if (tenths_.load(std::memory_order_relaxed) < full_) [[unlikely]]
+            refill();
+    }
     void on_failure() noexcept;
     bool allows_retry() const noexcept;
 
 private:
+    void refill() noexcept;
+
     std::int32_t const full_;  // in tenths of a token
     std::atomic<std::int32_t> tenths_;
 };

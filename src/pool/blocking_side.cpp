@@ -2,6 +2,7 @@
 #include "pool/blocking_side.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 namespace redoubt::pool {
@@ -9,6 +10,17 @@ namespace {
 
 // After an opening failed although other wires work.
 constexpr auto growth_pause = std::chrono::seconds(1);
+
+// With so many threads waiting on it a wire answers in waves: while their commands are at the server nobody runs, and the
+// other way round. Measured at 64 threads: four wires, whose waves overlap, have 1.5 times the throughput of one.
+constexpr std::size_t busy_wire = 16;
+constexpr std::size_t most_for_crowds = 4;
+
+std::size_t thread_number() noexcept {
+    static std::atomic<std::size_t> last{0};
+    thread_local const std::size_t number = last.fetch_add(1, std::memory_order_relaxed);
+    return number;
+}
 
 }  // namespace
 
@@ -57,20 +69,25 @@ connection::DialOutcome BlockingSide::dial(TimePoint deadline) {
 
 // Shared wires -----------------------------------------------------------------------------------------------------
 
-// The first one that is not congested, else any; nullptr when there is none.
+// A thread keeps to its wire, so that those who are answered together call together; it leaves a congested one. nullptr
+// when there is none.
 BlockingSide::Wire BlockingSide::best() const noexcept {
-    for (const Shared& one : shared_) {
-        if (!one.wire->is_congested()) return one.wire;
-    }
-    return shared_.empty() ? nullptr : shared_.front().wire;
+    if (shared_.empty()) return nullptr;
+    const Wire& own = shared_[thread_number() % shared_.size()].wire;
+    if (!own->is_congested()) return own;
+    const auto free =
+        std::find_if(shared_.begin(), shared_.end(), [](const Shared& one) { return !one.wire->is_congested(); });
+    return free != shared_.end() ? free->wire : own;
 }
 
 result<BlockingSide::Wire> BlockingSide::shared_wire(TimePoint deadline) {
     Lock lock(mutex_);
     while (!closed_) {
         if (Wire wire = best()) {
-            if (!wire->is_congested() || opening_ || Clock::now() < next_growth_) return wire;
-            // This caller opens another one instead of waiting behind a large reply; if that fails, it waits.
+            const bool crowded =
+                wire->is_congested() || (wire->load() >= busy_wire && shared_.size() < most_for_crowds);
+            if (!crowded || opening_ || Clock::now() < next_growth_) return wire;
+            // This caller opens another one instead of waiting behind others; if that fails, it waits.
             result<Wire> another = open_shared(lock, deadline);
             if (another.has_value() || closed_) return another;
             next_growth_ = Clock::now() + growth_pause;

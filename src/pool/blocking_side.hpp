@@ -57,7 +57,7 @@ public:
     explicit BlockingSide(std::shared_ptr<Connections> connections);
 
     using Wire = std::shared_ptr<connection::BlockingWire>;
-    /// A wire that callers share; opens one when there is none, or when a large reply is under way on all. One caller
+    /// A wire that callers share; opens one when there is none, or when all are crowded or carry a large reply. One caller
     /// connects at a time; while there is no wire the others wait for it.
     result<Wire> shared_wire(TimePoint deadline);
     /// The wire broke.

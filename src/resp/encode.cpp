@@ -1,8 +1,16 @@
 // resp: writes commands as RESP arrays of bulk strings, keys with the project's prefix in place.
 #include "resp/encoding.hpp"
 
+#include <charconv>
+
 namespace redoubt {
 namespace resp {
+
+char* put_long_head(char* out, char type, std::size_t number) noexcept {
+    *out = type;
+    return put_crlf(std::to_chars(out + 1, out + 21, number).ptr);
+}
+
 namespace {
 
 // The longest double is 24 characters, the longest integer 20; with `(`, `$25` and two CR LF.
@@ -132,12 +140,12 @@ std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept {
 
 std::size_t encoded_bound(const CommandSpec& spec, std::span<const Argument> arguments,
                           const KeyPrefix& prefix) noexcept {
-    return resp::bound_of(spec, arguments, prefix);
+    return resp::extent_of(spec, arguments, prefix).bytes;
 }
 
 char* encode(const CommandSpec& spec, std::span<const Argument> arguments, const KeyPrefix& prefix,
              char* out) noexcept {
-    return resp::write(spec, arguments, prefix, out);
+    return resp::write(spec, arguments, prefix, resp::extent_of(spec, arguments, prefix).words, out);
 }
 
 std::size_t encoded_bound(const CommandView& command, const KeyPrefix& prefix) noexcept {

@@ -36,8 +36,9 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
 
 void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                              const KeyPrefix& prefix) {
-    char* const out = reserve(resp::bound_of(spec, arguments, prefix));
-    size_ += static_cast<std::size_t>(resp::write(spec, arguments, prefix, out) - out);
+    const resp::Extent extent = resp::extent_of(spec, arguments, prefix);
+    char* const out = reserve(extent.bytes);
+    size_ += static_cast<std::size_t>(resp::write(spec, arguments, prefix, extent.words, out) - out);
     name_ = spec.name;
     ++count_;
     retry_ = std::max(retry_, retry);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <charconv>
 #include <cstring>
 
 #include <redoubt/resp/command.hpp>
@@ -64,6 +63,9 @@ inline constexpr auto heads = [] {
     return made;
 }();
 
+/// One of three digits or more; kept out of the fast path, whose registers it would take.
+char* put_long_head(char* out, char type, std::size_t number) noexcept;
+
 /// `$5\r\n` or `*5\r\n`. Writes up to four bytes past its end, for which `bulk_overhead` has room.
 [[gnu::always_inline]] inline char* put_head(char* out, char type, std::size_t number) noexcept {
     if (number < heads.size()) {
@@ -71,8 +73,7 @@ inline constexpr auto heads = [] {
         *out = type;
         return out + (number < 10 ? 4 : 5);
     }
-    *out = type;
-    return put_crlf(std::to_chars(out + 1, out + 21, number).ptr);
+    return put_long_head(out, type, number);
 }
 
 [[gnu::always_inline]] inline char* put_joined(char* out, std::string_view prefix, std::string_view text) noexcept {
@@ -92,25 +93,29 @@ inline char* put_key(char* out, std::string_view prefix, std::string_view key) n
 char* put_rare(const Argument& argument, std::string_view prefix, char* out) noexcept;
 std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept;
 
-[[gnu::always_inline]] inline std::size_t bound_of(const CommandSpec& spec, std::span<const Argument> arguments,
-                                                   const KeyPrefix& prefix) noexcept {
-    std::size_t bound = bulk_overhead + spec.encoded_name.size();
+/// What a command will take: at most so many bytes, and exactly so many words.
+struct Extent {
+    std::size_t bytes;
+    std::size_t words;
+};
+[[gnu::always_inline]] inline Extent extent_of(const CommandSpec& spec, std::span<const Argument> arguments,
+                                               const KeyPrefix& prefix) noexcept {
+    Extent extent{bulk_overhead + spec.encoded_name.size(), spec.words + arguments.size()};
     for (const Argument& argument : arguments) {
         if (argument.kind() <= Argument::Kind::key) {
             const std::size_t size = prefix.size() + argument.as_text().size();
-            bound += size + (size < short_text ? short_overhead : bulk_overhead);
+            extent.bytes += size + (size < short_text ? short_overhead : bulk_overhead);
         } else {
-            bound += rare_bound(argument, prefix.size());
+            extent.bytes += rare_bound(argument, prefix.size());
+            extent.words += argument.count() - 1;
         }
     }
-    return bound;
+    return extent;
 }
 
 [[gnu::always_inline]] inline char* write(const CommandSpec& spec, std::span<const Argument> arguments,
-                                          const KeyPrefix& prefix, char* out) noexcept {
-    std::size_t count = spec.words;
-    for (const Argument& argument : arguments) count += argument.kind() <= Argument::Kind::key ? 1 : argument.count();
-    out = put_head(out, '*', count);
+                                          const KeyPrefix& prefix, std::size_t words, char* out) noexcept {
+    out = put_head(out, '*', words);
     out = put(out, spec.encoded_name);
     for (const Argument& argument : arguments) {
         if (argument.kind() <= Argument::Kind::key) {

@@ -74,6 +74,7 @@ protected:
     };
     /// The caller can cancel it.
     void set_cancellable() noexcept { cancellable_ = true; }
+    bool is_cancellable() const noexcept { return cancellable_; }
     /// Before `start`.
     void set_receiver(Receiver& receiver) noexcept { receiver_ = &receiver; }
     Receiver* receiver() const noexcept { return receiver_; }

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include <boost/asio/io_context.hpp>
+
 #include <redoubt/base/result.hpp>
 #include <redoubt/dispatch/call.hpp>
 #include <redoubt/resp/command.hpp>
@@ -27,6 +29,8 @@ class LeasedCalls;
 /// nothing else here can reach a wire.
 class Project {
 public:
+    using Lane = boost::asio::io_context::executor_type;
+
     Project(std::string id, KeyPrefix prefix, std::unique_ptr<dispatch::Dispatcher> dispatcher);
     ~Project();
     Project(const Project&) = delete;
@@ -57,6 +61,8 @@ public:
     /// A connection of one's own, for WATCH.
     result<std::unique_ptr<LeasedCalls>> lease(std::string_view operation, const CallOptions& options);
 
+    /// The loop on which its async calls live.
+    const Lane& lane() const noexcept { return lane_; }
     dispatch::Dispatcher& dispatcher() noexcept { return *dispatcher_; }
     /// An error of this project that was found before anything was sent.
     Error refusal(Error error, std::string_view operation) const;
@@ -67,6 +73,7 @@ private:
     std::string id_;
     KeyPrefix prefix_;
     std::unique_ptr<dispatch::Dispatcher> dispatcher_;
+    Lane lane_;
 };
 
 /// Calls on one leased connection, in order. It is closed when this is destroyed, unless `set_clean` said that

@@ -83,7 +83,7 @@ public:
     static void begin(Owner owner, Given&& handler) {
         using Handler = std::decay_t<Given>;
         PendingCall* const call = owner.get();
-        if (call->runs_on_lane(boost::asio::get_associated_executor(handler, call->lane()))) {
+        if (call->runs_on_lane(boost::asio::get_associated_executor(handler, call->project_->lane()))) {
             call->template receive_with<LaneReceiver<Handler>>(std::forward<Given>(handler));
         } else {
             call->template receive_with<ForeignReceiver<Handler>>(std::forward<Given>(handler));
@@ -137,8 +137,7 @@ private:
 
         void finish(const Error* error, Ending how) override {
             PendingCall& call = this->call_;
-            auto slot = boost::asio::get_associated_cancellation_slot(this->handler_);
-            if (slot.is_connected()) slot.clear();
+            if (call.is_cancellable()) boost::asio::get_associated_cancellation_slot(this->handler_).clear();
             if constexpr (IsAwaiting<Handler>::value && gives_value) {
                 if (error == nullptr && how == Ending::direct) [[likely]] {
                     // A coroutine takes the value from where it is as soon as it runs; the node goes when it rests.
@@ -227,10 +226,10 @@ private:
     template <class Executor>
     bool runs_on_lane(const Executor& executor) const noexcept {
         if constexpr (std::is_same_v<Executor, Lane>) {
-            return executor == lane();
+            return executor == project_->lane();
         } else if constexpr (std::is_same_v<Executor, boost::asio::any_io_executor>) {
             const Lane* const inner = executor.template target<Lane>();
-            return inner != nullptr && *inner == lane();
+            return inner != nullptr && *inner == project_->lane();
         } else {
             return false;
         }
