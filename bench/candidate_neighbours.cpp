@@ -105,6 +105,8 @@ void run(const Arguments& arguments) {
     const auto redis = service.get_connection("bench");
     const std::string key = make_keys("key").front();
     const std::string large = "large";
+    // Calls on one key keep their order, so the neighbour has keys of its own.
+    const std::string pipeline_key = make_keys("key").back();
     if (with == "large") redis.set(large, std::string(large_value, 'l'));
 
     const Caller caller(redis, async);
@@ -121,7 +123,7 @@ void run(const Arguments& arguments) {
         while (!done) {
             try {
                 if (with == "large" && other.get(large)->size() != large_value) std::abort();
-                if (with == "pipelines") other.run_pipeline(long_pipeline, key);
+                if (with == "pipelines") other.run_pipeline(long_pipeline, pipeline_key);
                 ++rounds;
             } catch (const std::exception&) {
                 ++failed_rounds;

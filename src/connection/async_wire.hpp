@@ -76,6 +76,8 @@ public:
     void for_each_in_flight(Visit&& visit) const {
         multiplexer_.for_each_in_flight(std::forward<Visit>(visit));
     }
+    /// See Multiplexer.
+    void expect_large() noexcept { multiplexer_.expect_large(); }
     /// Gives back the buffers, if nothing is under way.
     void release_memory() noexcept { multiplexer_.release_memory(); }
     TimePoint last_used() const noexcept { return last_progress_; }

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string_view>
 
 namespace redoubt::connection {
@@ -52,21 +54,25 @@ public:
 private:
     void make_room(std::size_t bytes) {
         const std::size_t used = size();
-        if (capacity_ >= used + bytes && begin_ >= capacity_ / 2) {
-            std::memmove(data_.get(), data_.get() + begin_, used);
-        } else {
+        if (begin_ != 0 && used != 0) std::memmove(data_.get(), data_.get() + begin_, used);
+        if (capacity_ < used + bytes || begin_ < capacity_ / 2) {
             std::size_t grown = capacity_ == 0 ? 256 : capacity_ * 2;
             while (grown < used + bytes) grown *= 2;
-            std::unique_ptr<char[]> bigger(new char[grown]);
-            if (used != 0) std::memcpy(bigger.get(), data_.get() + begin_, used);
-            data_ = std::move(bigger);
+            // A large block is moved by the page table, not copied.
+            void* const bigger = std::realloc(data_.get(), grown);
+            if (bigger == nullptr) throw std::bad_alloc();
+            (void)data_.release();
+            data_.reset(static_cast<char*>(bigger));
             capacity_ = grown;
         }
         begin_ = 0;
         end_ = used;
     }
 
-    std::unique_ptr<char[]> data_;
+    struct Free {
+        void operator()(char* block) const noexcept { std::free(block); }
+    };
+    std::unique_ptr<char[], Free> data_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t capacity_ = 0;

@@ -97,7 +97,9 @@ public:
     }
     bool idle() const noexcept { return head_ == tail_ && !has_output() && input_.empty(); }
     /// The reply under way is long, and most of it has not come.
-    bool awaits_large_reply() const noexcept { return wanted_ > input_.size() + large_reply; }
+    bool awaits_large_reply() const noexcept { return head_ < large_until_ || wanted_ > input_.size() + large_reply; }
+    /// What was submitted last is expected to be large, itself or its reply.
+    void expect_large() noexcept { large_until_ = tail_; }
     static constexpr std::size_t large_reply = 128 * 1024;
     /// Gives back the buffers of an idle wire.
     void release_memory() noexcept;
@@ -121,10 +123,11 @@ private:
     Limits limits_;
     resp::ReplyScanner scanner_;
 
-    std::vector<Entry> ring_;  // size a power of two
-    std::uint64_t mask_ = 0;   // size - 1
-    std::uint64_t head_ = 0;   // ticket of the oldest
-    std::uint64_t tail_ = 0;   // ticket of the next to come
+    std::vector<Entry> ring_;        // size a power of two
+    std::uint64_t mask_ = 0;         // size - 1
+    std::uint64_t head_ = 0;         // ticket of the oldest
+    std::uint64_t tail_ = 0;         // ticket of the next to come
+    std::uint64_t large_until_ = 0;  // something large has a ticket below this
     TimePoint earliest_ = TimePoint::max();
 
     connection::ByteBuffer writing_;  // handed out, not yet taken by the socket

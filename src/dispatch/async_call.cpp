@@ -68,6 +68,11 @@ inline void AsyncCall::end(const Error* error) {
     receiver_->finish(&described, Ending::posted);
 }
 
+// Its reply was large the last time.
+void AsyncCall::ask_for_room(pool::Node& node) noexcept {
+    if (demand() == Demand::shared && node.large_keys().contains(ordering_key())) set_demand(Demand::bulk);
+}
+
 std::string_view AsyncCall::ordering_key() const noexcept { return first_key(commands_.bytes()); }
 
 void AsyncCall::start() noexcept {
@@ -99,6 +104,8 @@ inline void AsyncCall::route() noexcept {
     generation_ = admission.generation;
     state_.begin_attempt();
     phase_ = Phase::submitted;
+    if (!pool.node().large_keys().empty()) [[unlikely]]
+        ask_for_room(pool.node());
     if (std::optional<Error> refused = pool.async().submit(*this, *tenant_, now)) {
         attempt_failed(*refused, FailureSource::operation);
     }
@@ -115,14 +122,20 @@ void AsyncCall::first_attempt() noexcept {
 }
 
 void AsyncCall::on_complete() {
-    if (reader_.error() != nullptr) [[unlikely]] {
+    if (reader_.has_news() || !pool_->node().count_success(generation_)) [[unlikely]]
+        return complete_with_news();
+    pool_->budget().on_success();
+    end(nullptr);
+}
+
+void AsyncCall::complete_with_news() {
+    if (reader_.error() != nullptr) {
         const Error error = *reader_.error();
         return attempt_failed(error, FailureSource::operation);
     }
-    if (reader_.node_failure() != nullptr || !pool_->node().count_success(generation_)) [[unlikely]] {
-        record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false,
-                       pool_->async().now());
-    }
+    if (reader_.was_large()) pool_->node().large_keys().remember(ordering_key());
+    record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false,
+                   pool_->async().now());
     pool_->budget().on_success();
     end(nullptr);
 }

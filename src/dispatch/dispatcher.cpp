@@ -1,6 +1,7 @@
 // dispatch: blocking calls, and what both kinds share; see the header.
 #include "dispatch/dispatcher.hpp"
 
+#include <string>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -10,6 +11,7 @@
 
 #include "connection/blocking_wire.hpp"
 #include "connection/server_error.hpp"
+#include "dispatch/first_key.hpp"
 
 namespace redoubt::dispatch {
 namespace {
@@ -37,6 +39,11 @@ public:
     bool on_reply(std::string_view frame) override { return reader_.take(frame); }
 
     ReplyReader& reader() noexcept { return reader_; }
+    /// The reply is known to be large: small ones had better not wait behind it.
+    void ask_for_room(pool::LargeKeys& large) {
+        if (demand() == Demand::shared && large.contains(first_key(encoded_copy()))) set_demand(Demand::bulk);
+    }
+    void remember_large(pool::LargeKeys& large) { large.remember(first_key(encoded_copy())); }
     /// The wire's failure, else the error that the server answered with.
     std::optional<Error> outcome() const {
         if (error()) return error();
@@ -51,6 +58,12 @@ public:
     }
 
 private:
+    std::string encoded_copy() const {
+        std::string bytes(bound_, '\0');
+        bytes.resize(static_cast<std::size_t>(request_.encode(bytes.data()) - bytes.data()));
+        return bytes;
+    }
+
     const Request& request_;
     std::size_t bound_;
     ReplyReader reader_;
@@ -129,11 +142,13 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     pool::Pool& pool = route().pool;
     pool::Node& node = pool.node();
     BlockingCall call(request, sink, prefix, true, state.deadline(), attempt_time(settings_, request.block_time()));
+    if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
         const pool::Node::Admission admission = node.admit(now);
         if (!admission) return described(node.circuit_open_error(admission));
         state.begin_attempt();
         std::optional<Error> error = attempt(pool, call, state);
+        if (!error && call.reader().was_large()) call.remember_large(node.large_keys());
         if (!error && call.what_to_record(error) == nullptr && node.count_success(admission.generation)) {
             pool.budget().on_success();
             return std::nullopt;

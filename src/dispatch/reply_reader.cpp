@@ -46,6 +46,8 @@ void ReplyReader::fail(Error error) {
     ++next_;
 }
 
+void ReplyReader::note_large() { trouble().large = true; }
+
 ReplyReader::Trouble& ReplyReader::trouble() {
     if (!trouble_) trouble_ = std::make_unique<Trouble>();
     return *trouble_;

@@ -115,16 +115,25 @@ WirePicker::Wire AsyncPool::seen(const Wire& wire) const noexcept {
 }
 
 bool AsyncPool::place(Operation& operation, TimePoint now) {
+    const Demand demand = operation.demand();  // it may end inside `submit`
+    connection::AsyncWire* chosen = nullptr;
     if (!picker_) {
-        return !wires_.empty() && wires_.front().accepts == WirePicker::Accepts::all &&
-               has_room(*wires_.front().wire) && !wires_.front().wire->submit(operation, now);
+        if (wires_.empty() || wires_.front().accepts != WirePicker::Accepts::all || !has_room(*wires_.front().wire)) {
+            return false;
+        }
+        chosen = wires_.front().wire.get();
+        if (chosen->submit(operation, now)) return false;
+    } else {
+        std::array<WirePicker::Wire, most_wires> seen_wires;
+        for (std::size_t i = 0; i != wires_.size(); ++i) seen_wires[i] = seen(wires_[i]);
+        const std::size_t slot = WirePicker::slot_of(operation.ordering_key());
+        const std::optional<std::size_t> best = picker_->pick(slot, {seen_wires.data(), wires_.size()});
+        if (!best) return false;
+        chosen = wires_[*best].wire.get();
+        if (chosen->submit(operation, now)) return false;
+        picker_->placed(slot, *best, chosen->submitted());
     }
-    std::array<WirePicker::Wire, most_wires> seen_wires;
-    for (std::size_t i = 0; i != wires_.size(); ++i) seen_wires[i] = seen(wires_[i]);
-    const std::size_t slot = WirePicker::slot_of(operation.ordering_key());
-    const std::optional<std::size_t> best = picker_->pick(slot, {seen_wires.data(), wires_.size()});
-    if (!best || wires_[*best].wire->submit(operation, now)) return false;
-    picker_->placed(slot, *best, wires_[*best].wire->submitted());
+    if (demand == Demand::bulk) chosen->expect_large();
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include "connection/session.hpp"
 #include "connection/tls_context.hpp"
 #include "connection/wire_settings.hpp"
+#include "pool/large_keys.hpp"
 
 namespace redoubt::pool {
 
@@ -31,6 +32,7 @@ public:
     Duration attempt_timeout() const noexcept { return wire_.attempt_timeout; }
 
     const RedisCircuitBreaker& breaker() const noexcept { return breaker_; }
+    LargeKeys& large_keys() noexcept { return large_keys_; }
 
     using Admission = RedisCircuitBreaker::Admission;
     /// Callers pass in CLOSED only: recovery is tried by the node's own probes, and no caller is spent on it.
@@ -61,6 +63,7 @@ private:
     std::unique_ptr<connection::TlsContext> tls_;
     Duration connection_timeout_;
     RedisCircuitBreaker breaker_;
+    LargeKeys large_keys_;
     std::shared_ptr<Telemetry> telemetry_;
     std::function<void()> when_opened_;
     std::atomic<bool> stopped_{false};

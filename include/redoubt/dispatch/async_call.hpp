@@ -15,6 +15,7 @@
 #include <redoubt/resp/encoded_commands.hpp>
 
 namespace redoubt::pool {
+class Node;
 class Pool;
 class Tenant;
 }  // namespace redoubt::pool
@@ -95,6 +96,8 @@ private:
     void first_attempt() noexcept;
     void route() noexcept;
     void attempt(TimePoint now);
+    void complete_with_news();
+    void ask_for_room(pool::Node& node) noexcept;
     void attempt_failed(const Error& error, FailureSource source);
     void pause(Duration length);
     void end(const Error* error);

@@ -59,6 +59,8 @@ public:
         if (type == '-' || type == '!' || type == '|') [[unlikely]] {
             if (ReplyCursor(frame).peek().is_error()) return take_error(frame);
         }
+        if (frame.size() > large_frame) [[unlikely]]
+            note_large();
         ReplyCursor cursor(frame);
         const ReadOutcome outcome = read(cursor);
         if (!outcome) [[unlikely]]
@@ -73,6 +75,10 @@ public:
     }
     /// How many replies are expected; before the first.
     void expect(std::uint32_t replies) noexcept { replies_ = replies; }
+    /// Something is to be looked at: an error, a failure of the node, a large reply.
+    bool has_news() const noexcept { return trouble_ != nullptr; }
+    bool was_large() const noexcept { return trouble_ && trouble_->large; }
+    static constexpr std::size_t large_frame = 128 * 1024;
     /// How many replies have come.
     std::uint32_t taken() const noexcept { return next_; }
     /// The error of a call of one command; nullptr when there is none.
@@ -87,11 +93,13 @@ private:
     struct Trouble {
         std::optional<Error> error;
         std::optional<Error> node_failure;
+        bool large = false;
     };
 
     [[nodiscard]] bool take_error(std::string_view frame);
     [[nodiscard]] bool refuse(const ReadOutcome& outcome);
     void fail(Error error);
+    void note_large();
     Trouble& trouble();
 
     ReplySink* sink_;
