@@ -89,6 +89,23 @@ TEST_P(Async, CoroutinesOnTheApplicationsLoop) {
     EXPECT_EQ(raw().command({"GET", "proj:alpha:k"}), "$1\r\nv\r\n");
 }
 
+TEST_P(Async, AnOperationThatIsKeptIsBegunAnewEachTime) {
+    RedisService service(config());
+    service.initialize();
+    const auto redis = service.get_connection("alpha").async();
+    const auto kept = redis.incr("n");
+    EXPECT_EQ(kept(asio::use_future).get(), 1);
+    EXPECT_EQ(kept(asio::use_future).get(), 2);
+    const auto refused = redis.command("FLUSHALL");
+    EXPECT_THROW((void)refused(asio::use_future).get(), RedisProjectIsolationException);
+    EXPECT_THROW((void)refused(asio::use_future).get(), RedisProjectIsolationException);
+    auto batch = redis.batch<std::int64_t>();
+    for (int i = 0; i < 100; ++i) batch.incr("n");
+    const auto twice = std::move(batch).execute();
+    EXPECT_EQ(twice(asio::use_future).get().back(), 102);
+    EXPECT_EQ(twice(asio::use_future).get().back(), 202);
+}
+
 TEST_P(Async, PipelinesBatchesAndTransactions) {
     on_one_loop([](RedisService& service) -> asio::awaitable<void> {
         const auto redis = service.get_connection("alpha").async();

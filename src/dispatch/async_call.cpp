@@ -32,6 +32,11 @@ void AsyncCall::refuse(Error&& refusal) {
     if (!rare().refusal) rare().refusal = std::move(refusal);
 }
 
+void AsyncCall::copy_commands(const AsyncCall& other) {
+    commands_ = other.commands_;
+    if (other.rare_ && other.rare_->refusal) rare().refusal = other.rare_->refusal;
+}
+
 const AsyncCall::Lane& AsyncCall::lane() const noexcept { return dispatcher_.lane(); }
 
 // The caller's time runs from here, wherever the lane is.

@@ -35,6 +35,11 @@ public:
     /// An error found before (isolation, a bad argument), which the call will end with. The first stays.
     void refuse(Error&& refusal);
 
+    const CallOptions& options() const noexcept { return state_.options(); }
+    std::string_view name() const noexcept { return name_; }
+    /// Those of another, with what was wrong with them.
+    void copy_commands(const AsyncCall& other);
+
     /// Begins the call, from any thread; it never finishes inside this function.
     void start() noexcept;
     /// The part of `start` that runs on the lane.

@@ -34,6 +34,7 @@ public:
         deadline_ = length > TimePoint::max() - now ? TimePoint::max() : now + length;
     }
 
+    const CallOptions& options() const noexcept { return options_; }
     /// The caller has said when it ends.
     bool has_own_deadline() const noexcept { return options_.deadline.has_value(); }
     bool has_begun() const noexcept { return deadline_ != TimePoint{}; }

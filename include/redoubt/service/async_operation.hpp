@@ -78,6 +78,13 @@ public:
         return Owner(::new (static_cast<void*>(place)) PendingCall(project, options, name, std::move(replies)));
     }
 
+    /// The same, not begun.
+    Owner clone() const {
+        Owner copy = make(project_, options(), name(), Replies(replies_));
+        copy->copy_commands(*this);
+        return copy;
+    }
+
     /// From here on it belongs to itself.
     template <class Given>
     static void begin(Owner owner, Given&& handler) {
@@ -288,6 +295,14 @@ private:
 /// A deferred operation: owns the node until its token is known.
 template <class Call>
 struct Initiation {
+    explicit Initiation(typename Call::Owner owner) noexcept : call(std::move(owner)) {}
+    /// An operation that is begun as an lvalue is begun anew: the same command, another call.
+    Initiation(const Initiation& other) : call(other.call->clone()) {}
+    Initiation(Initiation&&) noexcept = default;
+    Initiation& operator=(const Initiation&) = delete;
+    Initiation& operator=(Initiation&&) = delete;
+    ~Initiation() = default;
+
     typename Call::Owner call;
 
     template <class Handler>
@@ -302,7 +317,7 @@ auto make_operation(const std::shared_ptr<isolation::Project>& project, const Ca
                     std::string_view name, Replies&& replies, Fill&& fill) {
     using Call = PendingCall<Replies, Completion>;
     using Signature = typename Completion::template signature<typename Replies::value_type>;
-    Initiation<Call> initiation{Call::make(project, options, name, std::move(replies))};
+    Initiation<Call> initiation(Call::make(project, options, name, std::move(replies)));
     fill(*initiation.call);
     return boost::asio::async_initiate<const boost::asio::deferred_t, Signature>(std::move(initiation),
                                                                                  boost::asio::deferred);
