@@ -72,6 +72,7 @@ public:
     Operation* operation;  // nullptr: given up; once on a wire, it may have ended
     std::shared_ptr<connection::AsyncWire> wire;
     TimePoint expires = TimePoint::max();
+    bool connecting = false;
 };
 
 OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> connections,
@@ -131,6 +132,7 @@ void OwnWires::proceed(const std::shared_ptr<One>& one, Ledger::Grant grant) {
     switch (connections_->open_leased(grant, rested)) {
         case Connections::Opening::ready: start(one, std::move(rested)); break;
         case Connections::Opening::dial:
+            one->connecting = true;
             asio::co_spawn(executor_, dial(shared_from_this(), one), asio::detached);
             break;
         case Connections::Opening::refused: fail(one, connections_->refusal(), FailureSource::operation); break;
@@ -139,6 +141,7 @@ void OwnWires::proceed(const std::shared_ptr<One>& one, Ledger::Grant grant) {
 
 asio::awaitable<void> OwnWires::dial(std::shared_ptr<OwnWires> /*keeps this alive*/, std::shared_ptr<One> one) {
     Node& node = connections_->node();
+    if (one->operation == nullptr) co_return connections_->lease_not_opened();  // given up before this began
     const TimePoint call_deadline = one->operation->call_deadline();
     const TimePoint until = std::min(call_deadline, Clock::now() + node.connection_timeout());
     connection::DialOutcome dialed = co_await connection::async_dial(node.session(), node.tls(), until);
@@ -213,11 +216,13 @@ TimePoint OwnWires::expire(TimePoint now) {
     }
     for (const auto& one : expired) {
         Operation& operation = *one->operation;
+        const Error error =
+            one->connecting
+                ? Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting, "no connection in time")
+                : exhausted("all connections of the project are leased (max_connections), and none came free in time");
         one->give_up();
         take(*one);
-        operation.on_failure(
-            exhausted("all connections of the project are leased (max_connections), and none came free in time"),
-            FailureSource::operation);
+        operation.on_failure(error, FailureSource::operation);
     }
     return earliest;
 }
