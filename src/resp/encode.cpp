@@ -15,7 +15,8 @@ namespace {
 
 // The longest double is 24 characters, the longest integer 20; with `(`, `$25` and two CR LF.
 constexpr std::size_t number_bound = 32;
-constexpr std::size_t longest_number = 25;
+/// With room for what `put` reads of a long text, since the compiler cannot know that no number is one.
+constexpr std::size_t digits_room = 40;
 
 char* put_bracketed(char* out, char bracket, std::string_view text) noexcept {
     out = put_head(out, '$', text.size() + 1);
@@ -26,7 +27,7 @@ char* put_bracketed(char* out, char bracket, std::string_view text) noexcept {
 
 template <class Number>
 char* put_number(char* out, Number number, bool open = false) noexcept {
-    char digits[longest_number + 1];
+    char digits[digits_room];
     char* first = digits;
     if (open) *first++ = '(';
     const char* last = std::to_chars(first, digits + sizeof digits, number).ptr;
