@@ -13,6 +13,7 @@
 #include <redoubt/service/commands.hpp>
 #include <redoubt/service/handle.hpp>
 #include <redoubt/service/pipeline.hpp>
+#include <redoubt/service/subscriber.hpp>
 #include <redoubt/service/transaction.hpp>
 
 namespace redoubt {
@@ -107,6 +108,8 @@ public:
         return Batch<service::Blocking, Reply>(handle_);
     }
     Transaction<service::Blocking> transaction() const { return Transaction<service::Blocking>(handle_); }
+    /// Listens to the project's channels and key events; see Subscriber.
+    Subscriber subscriber(const SubscriberOptions& options = {}) const { return Subscriber(handle_, options); }
 
     /// The same project for coroutines and completion tokens.
     AsyncProjectRedisClient async() const { return AsyncProjectRedisClient(handle_); }
