@@ -177,6 +177,7 @@ TEST_P(Subscribers, SayWhatTheServerRefuses) {
 TEST_P(Subscribers, AreBoundedByThePool) {
     auto settings = config();
     settings.retry_delay = 1ms;
+    settings.retry_delay_max = 10ms;
     RedisService service(settings);
     service.initialize();
     const auto redis = service.get_connection("alpha").with({.deadline = 300ms});
