@@ -34,6 +34,7 @@ void AsyncCall::refuse(Error&& refusal) {
 
 void AsyncCall::copy_commands(const AsyncCall& other) {
     commands_ = other.commands_;
+    if (!other.reader_.trusts()) reader_.distrust();
     if (other.rare_ && other.rare_->refusal) rare().refusal = other.rare_->refusal;
 }
 

@@ -143,7 +143,9 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
 
     pool::Pool& pool = route().pool;
     pool::Node& node = pool.node();
-    BlockingCall call(request, sink, prefix, true, state.deadline(), attempt_time(settings_, request.block_time()));
+    // Of what is never retried (scripts) not even an error reply says that nothing was changed.
+    BlockingCall call(request, sink, prefix, request.retry() != RetryCategory::never, state.deadline(),
+                      attempt_time(settings_, request.block_time()));
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
         const pool::Node::Admission admission = node.admit(now);
