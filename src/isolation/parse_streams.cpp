@@ -1,6 +1,4 @@
 // isolation: XREAD [COUNT n] [BLOCK ms] STREAMS key ... id ..., XREADGROUP GROUP group consumer [NOACK] and the same.
-#include <algorithm>
-
 #include "isolation/parse.hpp"
 
 namespace redoubt::isolation {
@@ -15,12 +13,10 @@ Refusal parse_tail(const CommandSpec& spec, Words tail, Parsed& out) {
     return std::nullopt;
 }
 
-/// What one must not do: a group or consumer may be called STREAMS. For the tests, which show what comes of it.
+/// What one must not do: a key, too, may be called STREAMS. For the tests, which show what comes of it.
 Refusal search_keyword(const CommandSpec& spec, Words words, Parsed& out) {
-    const auto found =
-        std::find_if(words.begin() + 1, words.end(), [](auto word) { return is_option(word, "STREAMS"); });
-    if (found == words.end()) return refusal(spec, "it needs STREAMS");
-    const auto tail = static_cast<std::size_t>(found - words.begin()) + 1;
+    std::size_t tail = words.size();
+    while (tail > 1 && !is_option(words[tail - 1], "STREAMS")) --tail;
     for (std::size_t i = 1; i < tail; ++i) out.arguments.push_back(Argument::text(words[i]));
     return parse_tail(spec, words.subspan(tail), out);
 }

@@ -16,7 +16,7 @@ enum class Rule : std::uint8_t {
     one_geo_store,         ///< GEORADIUS with one STORE or STOREDIST at most: the server takes the last
     one_sort_store,        ///< SORT with one STORE at most: the server takes the last
     sort_own_key_alone,    ///< SORT never with a BY or GET that reads other keys
-    stream_grammar,        ///< XREAD's keys follow STREAMS where an option may stand, not where the word occurs first
+    stream_grammar,        ///< XREAD's keys follow STREAMS where an option may stand, not the word's last occurrence
     scan_match,            ///< SCAN and PUBSUB CHANNELS always with a pattern that begins with the prefix
     one_scan_match,        ///< SCAN with one MATCH at most: the server takes the last
     channel_prefix,        ///< channels get the prefix
