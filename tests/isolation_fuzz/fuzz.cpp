@@ -269,6 +269,10 @@ private:
             keyspace_.restore();
         }
         journal_.clear();
+        // Replies of both protocols.
+        resp3_ = !resp3_;
+        link_.exchange(resp3_ ? "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n" : "*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n", 1,
+                       [](std::string_view) {});
     }
 
     /// The first call of the journal after which something foreign has changed, by halving.
@@ -298,6 +302,7 @@ private:
     KeyPrefix prefix_{std::string(own_prefix)};
     Keyspace keyspace_;
     Link link_;
+    bool resp3_ = false;
     Counts counts_;
     std::uint64_t deviations_ = 0;
     std::vector<Passed> passed_;
