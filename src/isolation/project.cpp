@@ -71,7 +71,8 @@ result<Value> Project::run_raw(std::span<const std::string_view> words, const Ca
     const result<RawCommand> command = RawCommand::parse(words);
     if (!command) return refusal(command.error(), {});
     RawSink sink(command->spec().reply);
-    const dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_);
+    const dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_,
+                                             command->block_time());
     if (std::optional<Error> error = dispatcher_->run(request, sink, prefix_, options)) return *error;
     return std::move(sink.value);
 }
@@ -85,7 +86,7 @@ std::optional<Error> Project::encode_raw(std::span<const std::string_view> words
     const result<RawCommand> command = RawCommand::parse(words);
     if (!command) return refusal(command.error(), {});
     rule = command->spec().reply;
-    into.append(command->spec(), command->retry(), command->arguments(), prefix_);
+    into.append(command->spec(), command->retry(), command->arguments(), prefix_, command->block_time());
     return std::nullopt;
 }
 
