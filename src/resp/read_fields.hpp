@@ -102,7 +102,10 @@ ReadOutcome read_keyed(ReplyCursor& cursor, const KeyPrefix& prefix, std::int64_
     if (head.is_null()) return ReadOutcome::ok();
     if (!is_list(head) || head.integer != size) return refuse(cursor, before, expected, head);
     const ReadOutcome key = read_own_name(cursor, prefix, out.emplace().key);
-    if (key.status() == ReadOutcome::Status::foreign_key) return key;
+    if (key.status() == ReadOutcome::Status::foreign_key) {
+        static_cast<void>(refuse(cursor, before, expected, head));  // moves behind the reply
+        return key;
+    }
     if (!key) return refuse(cursor, before, expected, key.got());
     if (const ReadOutcome rest = read_rest(*out); !rest) return refuse(cursor, before, expected, rest.got());
     return ReadOutcome::ok();
