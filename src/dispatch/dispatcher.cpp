@@ -103,6 +103,10 @@ std::optional<Error> attempt(pool::Pool& pool, BlockingCall& call, const CallSta
 
 void mark_io_thread() noexcept { is_io_thread = true; }
 
+std::optional<Error> refused_on_io_thread() {
+    return is_io_thread ? std::optional<Error>(io_thread_error()) : std::nullopt;
+}
+
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
                     bool attempt_timeout_was_shorter, TimePoint now) {
     const bool of_the_wire = error != nullptr && source == FailureSource::wire;
@@ -121,9 +125,11 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
 }
 
 Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
-                       std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper)
+                       std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper,
+                       std::unique_ptr<topology::Router> scan_router)
     : lane_keeper_(std::move(lane_keeper)),
       router_(std::move(router)),
+      scan_router_(std::move(scan_router)),
       settings_(settings),
       origin_(std::move(origin)),
       lane_(std::move(lane)) {}
@@ -139,7 +145,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     if (is_io_thread) return described(io_thread_error());
     if (request.block_time() == CommandView::forever && !options.deadline) return described(endless_wait_error());
 
-    pool::Pool& pool = route().pool;
+    pool::Pool& pool = route(request.scans()).pool;
     pool::Node& node = pool.node();
     BlockingCall call(request, sink, prefix, true, state.deadline(), attempt_time(settings_, request.block_time()));
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());

@@ -60,7 +60,7 @@ struct RedisConnectionFactory::Impl {
             config.operation_timeout,
             config.attempt_timeout,
             {config.max_retries, config.retry_delay, config.retry_delay_max, config.retry_idempotent_writes}};
-        auto dispatcher = std::make_unique<dispatch::Dispatcher>(topology->open_project(lane.executor), settings,
+        auto dispatcher = std::make_unique<dispatch::Dispatcher>(topology->open_project(lane.executor, nullptr), settings,
                                                                  std::move(origin), lane.executor, lane.keeper);
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
