@@ -50,7 +50,7 @@ public:
         if (version_ == 0 || removed_) return std::nullopt;
         return Login{name_, secret_, version_};
     }
-    void prepare(std::uint64_t refused, TimePoint deadline, Done done) override;
+    void prepare(std::uint64_t refused, Done done) override;
 
     std::string secret() const {
         const std::lock_guard lock(mutex_);
@@ -61,6 +61,13 @@ public:
         secret_ = std::move(secret);
         removed_ = false;
         ++version_;
+    }
+    /// Of a user that is there already: the first secret stays, however many dials ask at once.
+    void set_first_secret(std::string secret) {
+        const std::lock_guard lock(mutex_);
+        if (version_ != 0) return;
+        secret_ = std::move(secret);
+        version_ = 1;
     }
     void set_removed(bool removed) {
         const std::lock_guard lock(mutex_);
@@ -82,7 +89,7 @@ private:
     std::vector<Done> waiting_;  // for what is under way
 };
 
-void AclProvisioner::User::prepare(std::uint64_t refused, TimePoint deadline, Done done) {
+void AclProvisioner::User::prepare(std::uint64_t refused, Done done) {
     const std::shared_ptr<AclProvisioner> owner = owner_.lock();
     if (owner == nullptr) return done(closed_error());
     std::optional<std::optional<Error>> known;
@@ -105,6 +112,8 @@ void AclProvisioner::User::prepare(std::uint64_t refused, TimePoint deadline, Do
     }
     if (known) return done(*known);
     if (owner->mode_ != AclUsers::provisioned) return done(owner->take_known_secret(*this));
+    // Others may wait for it, too, so the time of this caller's dial is not its.
+    const TimePoint deadline = Clock::now() + owner->connection_timeout_;
     owner->enqueue({[self = shared_from_this(), refused, deadline, raw = owner.get()] {
                         return raw->provision_user(*self, refused != 0, deadline);
                     },
@@ -201,8 +210,9 @@ void AclProvisioner::work() {
         lock.unlock();
         std::optional<Error> outcome;
         if (Clock::now() >= task.deadline) {
-            outcome = Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting,
-                                "the time was over before the administrator's connection was free");
+            outcome = Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
+                                "too many users of projects have to be set up at once: the time was over before the "
+                                "administrator's connection was free");
         } else {
             try {
                 outcome = task.run();
@@ -266,7 +276,7 @@ std::string AclProvisioner::make_secret(const User& user) const {
 
 std::optional<Error> AclProvisioner::take_known_secret(User& user) const {
     try {
-        user.set_secret(make_secret(user));
+        user.set_first_secret(make_secret(user));
         return std::nullopt;
     } catch (const std::exception& broken) {
         return no_secret(broken);

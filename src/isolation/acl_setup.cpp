@@ -36,7 +36,7 @@ bool holds(const Value& list, std::string_view text) {
 
 Error user_failure(std::string_view user, ErrorKind kind, std::string_view why) {
     std::string text = "the server's user ";
-    text.append(user).append(" cannot be set up: ").append(why);
+    text.append(user).append(": ").append(why);
     return Error::with_detail(kind, Certainty::not_sent, Stage::connecting, std::move(text));
 }
 

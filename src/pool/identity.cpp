@@ -34,8 +34,8 @@ bool is_login_refused(const std::optional<Error>& error) {
 DialOutcome failed(Error error) { return {connection::Transport{}, std::move(error)}; }
 
 Error no_login() {
-    return Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting,
-                     "connection_timeout passed while waiting for the project's user at the server");
+    return Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
+                     "the project's user at the server was not set up in time");
 }
 
 std::optional<Error> prepare_blocking(Identity& identity, std::uint64_t refused, TimePoint until) {
@@ -46,7 +46,7 @@ std::optional<Error> prepare_blocking(Identity& identity, std::uint64_t refused,
         std::optional<std::optional<Error>> outcome;
     };
     const auto answer = std::make_shared<Answer>();
-    identity.prepare(refused, until, [answer](std::optional<Error> outcome) {
+    identity.prepare(refused, [answer](std::optional<Error> outcome) {
         const std::lock_guard lock(answer->mutex);
         answer->outcome = std::move(outcome);
         answer->came.notify_one();
@@ -56,9 +56,9 @@ std::optional<Error> prepare_blocking(Identity& identity, std::uint64_t refused,
     return *answer->outcome;
 }
 
-asio::awaitable<std::optional<Error>> prepare_async(Identity& identity, std::uint64_t refused, TimePoint until) {
+asio::awaitable<std::optional<Error>> prepare_async(Identity& identity, std::uint64_t refused) {
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::optional<Error>)>(
-        [&identity, refused, until](auto&& handler) {
+        [&identity, refused](auto&& handler) {
             using Handler = std::decay_t<decltype(handler)>;
             const auto executor = asio::get_associated_executor(handler);
             // A std::function copies what it holds, and this handler cannot be copied.
@@ -68,7 +68,7 @@ asio::awaitable<std::optional<Error>> prepare_async(Identity& identity, std::uin
             };
             const auto waiting = std::make_shared<Waiting>(
                 Waiting{std::forward<decltype(handler)>(handler), asio::make_work_guard(executor)});
-            identity.prepare(refused, until, [waiting](std::optional<Error> outcome) {
+            identity.prepare(refused, [waiting](std::optional<Error> outcome) {
                 // The coroutine goes on its own loop, whichever thread this is.
                 auto loop = waiting->work.get_executor();
                 asio::post(loop, [handler = std::move(waiting->handler), outcome = std::move(outcome)]() mutable {
@@ -106,7 +106,7 @@ asio::awaitable<DialOutcome> async_dial_as(const Node& node, Identity* identity,
     for (;;) {
         std::optional<Identity::Login> login = identity->login();
         if (!login || refused != 0) {
-            std::optional<Error> error = co_await prepare_async(*identity, refused, until);
+            std::optional<Error> error = co_await prepare_async(*identity, refused);
             if (error) co_return failed(std::move(*error));
             login = identity->login();
             if (!login) co_return failed(no_login());

@@ -31,9 +31,9 @@ public:
     virtual std::optional<Login> login() const = 0;
     /// Has the user made at the server. `refused`: the version of a login that the server did not take; 0: none. `done`
     /// is called exactly once, from any thread, perhaps before this returns: nullopt, and then there is a `login`, or
-    /// why there is none. No dial is waited for past `deadline`.
+    /// why there is none. It takes connection_timeout at most.
     using Done = std::function<void(std::optional<Error>)>;
-    virtual void prepare(std::uint64_t refused, TimePoint deadline, Done done) = 0;
+    virtual void prepare(std::uint64_t refused, Done done) = 0;
 };
 
 /// Opens a connection to the node as this user, or as the URL's when `identity` is null. A login that the server does
