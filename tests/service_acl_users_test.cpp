@@ -51,6 +51,27 @@ TEST_P(AclUsersLive, AllSurfacesWork) {
     EXPECT_EQ(redis.async().get("n")(asio::use_future).get(), "2");
 }
 
+TEST_P(AclUsersLive, ASubscriberListensAsTheProjectsUser) {
+    RedisService& service = start();
+    ProjectIsolatedRedisClient alpha = service.get_connection("alpha");
+    Subscriber subscriber = alpha.subscriber();
+    subscriber.subscribe("news");
+    // The server compares a pattern with the user's own as a text, so the library filters.
+    subscriber.psubscribe("user:*");
+    EXPECT_TRUE(contains(raw().command({"CLIENT", "LIST", "TYPE", "pubsub"}), " user=proj_alpha "));
+    raw().command({"PUBLISH", "proj:beta:news", "of beta"});
+    raw().command({"PUBLISH", "proj:alpha:other", "not asked for"});
+    raw().command({"PUBLISH", "proj:alpha:user:1", "by pattern"});
+    raw().command({"PUBLISH", "proj:alpha:news", "by name"});
+    Texts heard;
+    for (int i = 0; i < 2; ++i) {
+        const std::optional<SubscriptionEvent> event = subscriber.receive(20s);
+        ASSERT_TRUE(event.has_value());
+        heard.push_back(event->payload);
+    }
+    EXPECT_EQ(heard, (Texts{"by pattern", "by name"}));
+}
+
 TEST_P(AclUsersLive, OnTheApplicationsOwnLoop) {
     asio::io_context loop{1};
     RedisService service(loop, acl_config());

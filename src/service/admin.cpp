@@ -55,7 +55,7 @@ void RedisAdminClient::fail(Error error, std::string_view operation, std::string
 }
 
 TimePoint RedisAdminClient::begin(std::string_view what, std::string_view project_id) const {
-    if (std::optional<Error> refused = dispatch::refused_on_io_thread()) fail(std::move(*refused), what, project_id);
+    if (std::optional<Error> refused = dispatch::refused_here()) fail(std::move(*refused), what, project_id);
     if (!project_id.empty()) {
         service::log_info(fmt::format("administrator: {} of project {}", what, project_id));
     } else {

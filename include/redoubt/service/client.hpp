@@ -13,6 +13,7 @@
 #include <redoubt/service/commands.hpp>
 #include <redoubt/service/handle.hpp>
 #include <redoubt/service/pipeline.hpp>
+#include <redoubt/service/subscriber.hpp>
 #include <redoubt/service/transaction.hpp>
 
 namespace redoubt {
@@ -107,6 +108,27 @@ public:
         return Batch<service::Blocking, Reply>(handle_);
     }
     Transaction<service::Blocking> transaction() const { return Transaction<service::Blocking>(handle_); }
+    /// Reads and writes as one, if nobody comes between: watches the keys, calls `fill` with the transaction, which reads
+    /// what it needs through any client, queues its commands and gives the transaction back, and executes it; all of it
+    /// again while a watched key had changed, at most `attempts` times (at least once). nullopt: it had changed each time,
+    /// and nothing was executed.
+    /// `redis.transact({"stock"}, 5, [&](auto&& t) { return std::move(t).set("stock", next(redis.get("stock"))); })`
+    /// @throws what `fill`, `Transaction::watch` and `Transaction::execute` throw
+    template <class Fill>
+    auto transact(std::span<const std::string_view> keys, unsigned attempts, Fill&& fill) const {
+        for (;;) {
+            auto outcome = fill(transaction().watch(keys)).execute();
+            if (outcome || attempts <= 1) return outcome;
+            --attempts;
+        }
+    }
+    template <class Fill>
+    auto transact(std::initializer_list<std::string_view> keys, unsigned attempts, Fill&& fill) const {
+        return transact(std::span<const std::string_view>(keys.begin(), keys.size()), attempts,
+                        std::forward<Fill>(fill));
+    }
+    /// Listens to the project's channels and key events; see Subscriber.
+    Subscriber subscriber(const SubscriberOptions& options = {}) const { return Subscriber(handle_, options); }
 
     /// The same project for coroutines and completion tokens.
     AsyncProjectRedisClient async() const { return AsyncProjectRedisClient(handle_); }
