@@ -99,7 +99,8 @@ TEST(AclGrants, SelectOnlyTheDatabaseOfTheConfiguration) {
 TEST(AclRules, WordForWord) {
     const Words known{"get", "set", "ping", "scan", "keys"};
     EXPECT_EQ(joined(acl_rules(user_of(AclRole::project), known)),
-              "on clearselectors resetkeys ~proj:a:* resetchannels &proj:a:* -@all +get +ping +set");
+              "on clearselectors resetkeys ~proj:a:* resetchannels &proj:a:* "
+              "&__keyspace@0__:proj:a:* -@all +get +ping +set");
     EXPECT_EQ(joined(acl_rules(user_of(AclRole::scan), known)),
               "on clearselectors resetkeys resetchannels -@all +ping +scan");
 }
@@ -107,7 +108,8 @@ TEST(AclRules, WordForWord) {
 TEST(AclRules, ThePrefixIsALiteralInThePatterns) {
     const AclUser user{AclRole::project, KeyPrefix("p*?[x]\\^:"), 0};
     EXPECT_EQ(acl_key_pattern(user), "~p\\*\\?\\[x\\]\\\\\\^:*");
-    EXPECT_EQ(acl_channel_pattern(user), "&p\\*\\?\\[x\\]\\\\\\^:*");
+    EXPECT_EQ(acl_channel_patterns(user),
+              (Words{"&p\\*\\?\\[x\\]\\\\\\^:*", "&__keyspace@0__:p\\*\\?\\[x\\]\\\\\\^:*"}));
 }
 
 TEST(AclUserName, IsTheProjectsAndBack) {
@@ -190,7 +192,7 @@ TEST_P(AclRulesLive, EveryNameIsTakenAndReadBack) {
         const AclUser user = user_of(role);
         ASSERT_EQ(make("u", user), "OK");
         EXPECT_EQ(field("u", "keys").text, acl_key_pattern(user));
-        EXPECT_EQ(field("u", "channels").text, acl_channel_pattern(user));
+        EXPECT_EQ(field("u", "channels").text, joined(acl_channel_patterns(user)));
         EXPECT_TRUE(field("u", "selectors").elements.empty());
         Names wanted;
         for (const std::string& grant : acl_grants(user, names)) {

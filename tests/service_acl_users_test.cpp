@@ -1,6 +1,7 @@
 // service: projects with users of their own at the server, on all surfaces; the server alone keeps them apart.
 #include <redoubt/service/service.hpp>
 
+#include <array>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -70,6 +71,33 @@ TEST_P(AclUsersLive, ASubscriberListensAsTheProjectsUser) {
         heard.push_back(event->payload);
     }
     EXPECT_EQ(heard, (Texts{"by pattern", "by name"}));
+}
+
+TEST_P(AclUsersLive, ASubscriberHearsOfItsOwnKeysAlone) {
+    raw().command({"CONFIG", "SET", "notify-keyspace-events", "KEA"});
+    RedisService& service = start();
+    ProjectIsolatedRedisClient alpha = service.get_connection("alpha");
+    Subscriber subscriber = alpha.subscriber();
+    const std::array<std::string_view, 2> names{"user:*", "order:?"};
+    subscriber.subscribe(Subscribed::keyspace, names);
+    subscriber.psubscribe("n*");
+    service.get_connection("beta").set("user:1", "v");
+    alpha.set("other", "v");
+    alpha.set("order:1", "v");
+    alpha.del("order:1");
+    alpha.set("user:1", "v");
+    raw().command({"PUBLISH", "proj:alpha:news", "news"});
+    Texts heard;
+    for (int i = 0; i < 4; ++i) {
+        const std::optional<SubscriptionEvent> event = subscriber.receive(20s);
+        ASSERT_TRUE(event.has_value());
+        heard.push_back(event->channel + "|" + event->pattern + "=" + event->payload);
+    }
+    EXPECT_EQ(heard, (Texts{"order:1|order:?=set", "order:1|order:?=del", "user:1|user:*=set", "news|n*=news"}));
+    RawClient as_alpha = raw_as("alpha");
+    for (const char* pattern : {"__keyspace@0__:*", "__keyspace@0__:proj:beta:*", "__keyevent@0__:set", "*"}) {
+        EXPECT_TRUE(as_alpha.command({"PSUBSCRIBE", pattern}).starts_with("-NOPERM")) << pattern;
+    }
 }
 
 TEST_P(AclUsersLive, OnTheApplicationsOwnLoop) {

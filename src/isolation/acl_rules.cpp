@@ -25,9 +25,8 @@ void add_removals(std::vector<std::string>& out, std::string_view container, Acl
     }
 }
 
-std::string pattern(char kind, const AclUser& user) {
-    if (user.role == AclRole::scan) return {};
-    return kind + user.prefix.glob_escaped() + "*";
+std::string keyspace_pattern(const AclUser& user) {
+    return "__keyspace@" + std::to_string(user.database) + "__:" + user.prefix.glob_escaped() + "*";
 }
 
 }  // namespace
@@ -80,18 +79,24 @@ std::vector<std::string> acl_grants(const AclUser& user, std::span<const std::st
 }
 
 std::vector<std::string> acl_rules(const AclUser& user, std::span<const std::string> known) {
-    std::vector<std::string> rules{"on", "clearselectors", "resetkeys", "resetchannels", "-@all"};
-    if (user.role != AclRole::scan) {
-        rules.insert(rules.begin() + 3, acl_key_pattern(user));
-        rules.insert(rules.begin() + 5, acl_channel_pattern(user));
-    }
+    std::vector<std::string> rules{"on", "clearselectors", "resetkeys"};
+    if (user.role != AclRole::scan) rules.push_back(acl_key_pattern(user));
+    rules.emplace_back("resetchannels");
+    for (std::string& channels : acl_channel_patterns(user)) rules.push_back(std::move(channels));
+    rules.emplace_back("-@all");
     std::vector<std::string> grants = acl_grants(user, known);
     std::move(grants.begin(), grants.end(), std::back_inserter(rules));
     return rules;
 }
 
-std::string acl_key_pattern(const AclUser& user) { return pattern('~', user); }
-std::string acl_channel_pattern(const AclUser& user) { return pattern('&', user); }
+std::string acl_key_pattern(const AclUser& user) {
+    return user.role == AclRole::scan ? std::string() : "~" + user.prefix.glob_escaped() + "*";
+}
+
+std::vector<std::string> acl_channel_patterns(const AclUser& user) {
+    if (user.role == AclRole::scan) return {};
+    return {"&" + user.prefix.glob_escaped() + "*", "&" + keyspace_pattern(user)};
+}
 
 std::vector<AclCheck> acl_checks(const AclUser& user) {
     // No project's key, because its own prefix is never another's.
@@ -109,6 +114,7 @@ std::vector<AclCheck> acl_checks(const AclUser& user) {
         {works, {"SUBSCRIBE", own}},
         {works, {"MULTI"}},
         {works, {"PSUBSCRIBE", user.prefix.glob_escaped() + "*"}},
+        {works, {"PSUBSCRIBE", keyspace_pattern(user)}},
         {scripts, {"EVAL", "return 1", "0"}},
         {scans, {"SCAN", "0"}},
         {scans, {"PUBSUB", "CHANNELS"}},
@@ -122,6 +128,8 @@ std::vector<AclCheck> acl_checks(const AclUser& user) {
         {false, {"PUBLISH", foreign, "v"}},
         {false, {"SUBSCRIBE", foreign}},
         {false, {"PSUBSCRIBE", "*"}},
+        {false, {"PSUBSCRIBE", "__keyspace@" + std::to_string(user.database) + "__:*"}},
+        {false, {"PSUBSCRIBE", "__keyevent@" + std::to_string(user.database) + "__:*"}},
         {false, {"KEYS", "*"}},
         {false, {"RANDOMKEY"}},
         {false, {"DBSIZE"}},

@@ -44,9 +44,11 @@ std::vector<std::string> acl_grants(const AclUser& user, std::span<const std::st
 /// The user's keys and channels, then all its commands: everything of ACL SETUSER but secrets, so that what an
 /// existing user could do beyond is taken away, and its secrets stay.
 std::vector<std::string> acl_rules(const AclUser& user, std::span<const std::string> known);
-/// `~proj:a:*` and `&proj:a:*`, as ACL GETUSER gives them back; empty for the scan user.
+/// `~proj:a:*`; empty for the scan user.
 std::string acl_key_pattern(const AclUser& user);
-std::string acl_channel_pattern(const AclUser& user);
+/// `&proj:a:*`, and the channels on which the server tells of the project's keys: `&__keyspace@0__:proj:a:*`. A pattern
+/// to subscribe to is compared with these as a text.
+std::vector<std::string> acl_channel_patterns(const AclUser& user);
 
 /// A command to be tried by ACL DRYRUN.
 struct AclCheck {

@@ -21,6 +21,13 @@ std::string reason_of(const Value& reply) {
     return text;
 }
 
+/// As ACL GETUSER gives them back.
+std::string joined(const std::vector<std::string>& patterns) {
+    std::string text;
+    for (const std::string& pattern : patterns) text += (text.empty() ? "" : " ") + pattern;
+    return text;
+}
+
 const Value* field_of(const Value& map, std::string_view name) {
     for (std::size_t i = 0; i + 1 < map.elements.size(); i += 2) {
         if (map.elements[i].text == name) return &map.elements[i + 1];
@@ -89,7 +96,7 @@ result<std::vector<std::string>> set_up_user(AclLink& link, const std::string& n
     const Value* const passwords = field_of(read_back, "passwords");
     const bool as_set = flags != nullptr && holds(*flags, "on") && !holds(*flags, "nopass") && keys != nullptr &&
                         keys->text == acl_key_pattern(rules) && channels != nullptr &&
-                        channels->text == acl_channel_pattern(rules) && selectors != nullptr &&
+                        channels->text == joined(acl_channel_patterns(rules)) && selectors != nullptr &&
                         selectors->elements.empty() && passwords != nullptr &&
                         (hash.empty() || holds(*passwords, hash));
     if (!as_set) return user_failure(name, ErrorKind::server, "ACL GETUSER does not give back what was set");
