@@ -11,6 +11,7 @@
 #include <redoubt/resp/cmd.hpp>
 #include <redoubt/resp/read_reply.hpp>
 #include <redoubt/resp/value.hpp>
+#include <redoubt/service/admin.hpp>
 #include <redoubt/service/client.hpp>
 #include <redoubt/service/connection_factory.hpp>
 #include <redoubt/service/service.hpp>

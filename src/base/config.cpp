@@ -39,6 +39,9 @@ public:
 
     void take_variables(const std::function<std::optional<std::string>(std::string_view)>& lookup) {
         if (auto url = lookup("REDIS_URL")) config_.url = std::move(*url);
+        // Secrets of the administrator's are no options of a URL that projects' processes pass around.
+        if (auto url = lookup("REDIS_ADMIN_URL")) config_.admin_url = std::move(*url);
+        if (auto secret = lookup("REDIS_ACL_SECRET")) config_.acl_secret = std::move(*secret);
         for (const auto& setting : base::all_settings())
             if (const auto text = lookup(setting.variable)) take(setting, base::full_name(setting), *text);
     }
@@ -66,6 +69,8 @@ public:
         }
         const auto relations = base::check_relations(config_, url.target ? &*url.target : nullptr, bad_);
         problems_.insert(problems_.end(), relations.begin(), relations.end());
+        const auto of_secrets = base::check_secrets(config_);
+        problems_.insert(problems_.end(), of_secrets.begin(), of_secrets.end());
         if (url.target) target_ = std::move(*url.target);
     }
 
@@ -126,6 +131,14 @@ Target RedisServiceConfig::resolve() {
     if (!reading.problems().empty()) refuse(reading.problems());
     *this = reading.config();
     return reading.target();
+}
+
+std::optional<Target> RedisServiceConfig::admin_target() const {
+    if (admin_url.empty()) return std::nullopt;
+    base::ParsedUrl parsed = base::parse_url(admin_url);
+    for (base::Problem& problem : parsed.problems) problem.name = "admin_url (REDIS_ADMIN_URL)";
+    if (!parsed.target) refuse(parsed.problems);
+    return std::move(*parsed.target);
 }
 
 }  // namespace redoubt

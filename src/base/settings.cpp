@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/target_url.hpp"
 #include "base/text_values.hpp"
 
 namespace redoubt::base {
@@ -96,6 +97,8 @@ const Setting settings[] = {
      Unbounded<Environment>{[](Config& c) -> auto& { return c.environment; }}},
     {"protocol", "REDIS_PROTOCOL", Unbounded<Protocol>{[](Config& c) -> auto& { return c.protocol; }}},
     {"client_name", "REDIS_CLIENT_NAME", Text{[](Config& c) -> auto& { return c.client_name; }}},
+    {"acl_users", "REDIS_ACL_USERS", Unbounded<AclUsers>{[](Config& c) -> auto& { return c.acl_users; }}},
+    {"script_projects", "REDIS_SCRIPT_PROJECTS", Text{[](Config& c) -> auto& { return c.script_projects; }}},
     {"busy_poll", "REDIS_BUSY_POLL",
      Span{[](Config& c) -> auto& { return c.busy_poll; }, Duration::zero(), longest_busy_poll}},
     {"io_threads", "REDIS_IO_THREADS", Size{[](Config& c) -> auto& { return c.io_threads; }, 1, 64}},
@@ -122,6 +125,7 @@ std::string range(const Unbounded<std::string>&) { return "printable text"; }
 std::string range(const Unbounded<Environment>&) { return "production or development"; }
 std::string range(const Unbounded<Protocol>&) { return "auto, 2 or 3"; }
 std::string range(const Unbounded<PoolMode>&) { return "dedicated or shared"; }
+std::string range(const Unbounded<AclUsers>&) { return "off, on or existing"; }
 
 template <std::unsigned_integral T>
 std::optional<T> parse(const Bounded<T>&, std::string_view text) {
@@ -147,6 +151,12 @@ std::optional<PoolMode> parse(const Unbounded<PoolMode>&, std::string_view text)
     if (text == "shared") return PoolMode::shared;
     return std::nullopt;
 }
+std::optional<AclUsers> parse(const Unbounded<AclUsers>&, std::string_view text) {
+    if (text == "off") return AclUsers::off;
+    if (text == "on") return AclUsers::provisioned;
+    if (text == "existing") return AclUsers::existing;
+    return std::nullopt;
+}
 
 std::string write(Duration value) { return format_duration(value); }
 std::string write(bool value) { return value ? "yes" : "no"; }
@@ -156,6 +166,9 @@ std::string write(Protocol value) {
     return value == Protocol::automatic ? "auto" : value == Protocol::resp2 ? "2" : "3";
 }
 std::string write(PoolMode value) { return value == PoolMode::dedicated ? "dedicated" : "shared"; }
+std::string write(AclUsers value) {
+    return value == AclUsers::off ? "off" : value == AclUsers::provisioned ? "on" : "existing";
+}
 std::string write(std::size_t value) { return fmt::format("{}", value); }
 std::string write(std::uint32_t value) { return fmt::format("{}", value); }
 std::string write(double value) { return fmt::format("{}", value); }
@@ -217,6 +230,41 @@ std::optional<std::string> check_bounds(const Setting& setting, const Config& co
 
 std::string current_value(const Setting& setting, const Config& config) {
     return std::visit([&](const auto& place) { return write(read(place, config)); }, setting.place);
+}
+
+std::vector<Problem> check_secrets(const Config& config) {
+    std::vector<Problem> problems;
+    const std::string admin = "admin_url (REDIS_ADMIN_URL)";
+    if (!config.admin_url.empty()) {
+        const ParsedUrl url = parse_url(config.admin_url);
+        for (const Problem& problem : url.problems) problems.push_back({admin, problem.value, problem.allowed});
+        if (!url.options.empty())
+            problems.push_back({admin, mask_url(config.admin_url), "a URL without options but db"});
+        if (url.target && url.target->password.empty() && !url.target->is_local() &&
+            config.environment == Environment::production)
+            problems.push_back({admin, to_string(*url.target), "a password for a host that is not this machine", true});
+    }
+    constexpr std::size_t shortest_secret = 32;
+    const std::string secret = "acl_secret (REDIS_ACL_SECRET)";
+    if (!config.acl_secret.empty() && config.acl_secret.size() < shortest_secret)
+        problems.push_back({secret, "***", fmt::format("at least {} bytes", shortest_secret)});
+    if (config.acl_users == AclUsers::off) return problems;
+
+    const std::string users = full_name(*find_setting("acl_users"));
+    const std::string mode = write(config.acl_users);
+    if (config.pool_mode == PoolMode::shared)
+        problems.push_back({users, mode, "off with pool_mode shared: a connection never changes its user", true});
+    if (config.acl_users == AclUsers::provisioned && config.admin_url.empty())
+        problems.push_back({users, mode,
+                            "on together with admin_url (REDIS_ADMIN_URL), through which the users are made; existing "
+                            "when they are there",
+                            true});
+    if (config.acl_users == AclUsers::existing && config.acl_secret.empty() && !config.acl_secret_provider)
+        problems.push_back({users, mode,
+                            "existing together with acl_secret (REDIS_ACL_SECRET) or a provider: else nobody knows the "
+                            "users' secrets",
+                            true});
+    return problems;
 }
 
 std::vector<Problem> check_relations(const Config& config, const Target* target, const std::set<const Setting*>& bad) {

@@ -39,7 +39,8 @@ struct Setting {
     std::string_view name;      ///< the option in a URL
     std::string_view variable;  ///< in the environment
     std::variant<Bounded<std::size_t>, Bounded<std::uint32_t>, Bounded<Duration>, Bounded<double>, Unbounded<bool>,
-                 Unbounded<std::string>, Unbounded<Environment>, Unbounded<Protocol>, Unbounded<PoolMode>>
+                 Unbounded<std::string>, Unbounded<Environment>, Unbounded<Protocol>, Unbounded<PoolMode>,
+                 Unbounded<AclUsers>>
         place;
 };
 
@@ -58,6 +59,9 @@ std::optional<std::string> check_bounds(const Setting& setting, const RedisServi
 
 /// The field as a user would write it.
 std::string current_value(const Setting& setting, const RedisServiceConfig& config);
+
+/// What is wrong with the settings that hold secrets, which are in no table and no URL, each with its value masked.
+std::vector<Problem> check_secrets(const RedisServiceConfig& config);
 
 /// What is wrong with settings taken together. Those in `bad` were refused already and are not compared, and
 /// `target` is null when the URL names none.

@@ -51,7 +51,7 @@ std::string Subscription::wire_name(Subscribed kind, std::string_view name) cons
             return filters(kind) ? prefix.glob_escaped() + "*" : prefix.glob_escaped().append(name);
         case Subscribed::keyspace: break;
     }
-    return keyspace_ + prefix.glob_escaped().append(name);
+    return keyspace_ + prefix.glob_escaped().append(filters(kind) ? std::string_view("*") : name);
 }
 
 void Subscription::add(Subscribed kind, std::string_view name, TimePoint now) {
@@ -96,9 +96,9 @@ void Subscription::connected(TimePoint now) {
     connected_ = true;
     fault_.reset();
     heard_ = now;
-    bool all_asked = false;  // under one pattern
+    std::optional<Subscribed> all_asked;  // under one pattern; the wanted are in the order of their kinds
     for (const auto& [name, wanted] : wanted_) {
-        if (filters(name.first) && std::exchange(all_asked, true)) continue;
+        if (filters(name.first) && std::exchange(all_asked, name.first) == name.first) continue;
         ask(Asked::What::subscribe, name.first, name.second, now);
     }
 }
@@ -274,19 +274,20 @@ bool Subscription::take_message(std::string_view word, ReplyCursor& cursor) {
     if (pattern.starts_with(keys)) {
         const auto key = key_of(channel);
         if (!key) return foreign();
+        if (settings_.one_pattern) return hear_by_any_pattern(Subscribed::keyspace, *key, payload);
         return hear(Subscribed::keyspace, std::string_view(pattern).substr(keys.size()), *key, payload);
     }
     const std::string own_patterns = settings_.prefix.glob_escaped();
     const auto own = settings_.prefix.strip(channel);
     if (!own || !pattern.starts_with(own_patterns)) return foreign();
-    if (settings_.one_pattern) return hear_by_any_pattern(*own, payload);
+    if (settings_.one_pattern) return hear_by_any_pattern(Subscribed::pattern, *own, payload);
     return hear(Subscribed::pattern, std::string_view(pattern).substr(own_patterns.size()), *own, payload);
 }
 
-bool Subscription::hear_by_any_pattern(std::string_view channel, std::string_view payload) {
-    for (const auto& [name, state] : wanted_) {
-        if (name.first != Subscribed::pattern || !resp::glob_matches(name.second, channel)) continue;
-        (void)hear(Subscribed::pattern, name.second, channel, payload);
+bool Subscription::hear_by_any_pattern(Subscribed kind, std::string_view name, std::string_view payload) {
+    for (const auto& [wanted, state] : wanted_) {
+        if (wanted.first != kind || !resp::glob_matches(wanted.second, name)) continue;
+        (void)hear(kind, wanted.second, name, payload);
     }
     return true;
 }

@@ -25,8 +25,8 @@ namespace redoubt::connection {
 struct SubscriptionSettings {
     KeyPrefix prefix;
     std::uint32_t database = 0;  ///< whose keyspace events
-    /// The server lets the project subscribe to the one pattern of all its channels only (an ACL user's rule is compared
-    /// literally): patterns are matched here.
+    /// The server lets the project subscribe to the one pattern of all its channels only, and to that of all its keys'
+    /// events (an ACL user's rule is compared literally): patterns are matched here.
     bool one_pattern = false;
     ReplyLimits reply_limits;
     Duration attempt_timeout{};  ///< for the answer to a subscription or a PING
@@ -89,7 +89,9 @@ private:
         std::string name;  // without the prefix; empty for all channels, under `one_pattern`
     };
 
-    bool filters(Subscribed kind) const noexcept { return settings_.one_pattern && kind == Subscribed::pattern; }
+    bool filters(Subscribed kind) const noexcept {
+        return settings_.one_pattern && (kind == Subscribed::pattern || kind == Subscribed::keyspace);
+    }
     std::string wire_name(Subscribed kind, std::string_view name) const;
     void ask(Asked::What what, Subscribed kind, std::string_view name, TimePoint now);
     void append(std::string_view word, std::string_view argument);
@@ -98,7 +100,7 @@ private:
     bool take_error(std::string_view text);
     bool take_message(std::string_view word, ReplyCursor& cursor);
     bool hear(Subscribed by, std::string_view pattern, std::string_view channel, std::string_view payload);
-    bool hear_by_any_pattern(std::string_view channel, std::string_view payload);
+    bool hear_by_any_pattern(Subscribed kind, std::string_view name, std::string_view payload);
     std::optional<std::string_view> key_of(std::string_view channel) const;
     void confirm(Subscribed kind, const std::string& name);
     void keep(SubscriptionEvent event);

@@ -93,7 +93,7 @@ void AsyncCall::start() noexcept {
 void AsyncCall::start_on_lane() noexcept { first_attempt(); }
 
 inline void AsyncCall::route() noexcept {
-    const auto [pool, tenant] = dispatcher_.route();
+    const auto [pool, tenant] = dispatcher_.route(commands_.scans());
     pool_ = &pool;
     tenant_ = &tenant;
 }

@@ -123,9 +123,11 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
 }
 
 Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
-                       std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper)
+                       std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper,
+                       std::unique_ptr<topology::Router> scan_router)
     : lane_keeper_(std::move(lane_keeper)),
       router_(std::move(router)),
+      scan_router_(std::move(scan_router)),
       settings_(settings),
       origin_(std::move(origin)),
       lane_(std::move(lane)) {}
@@ -141,7 +143,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     if (is_io_thread) return described(io_thread_error());
     if (request.block_time() == CommandView::forever && !options.deadline) return described(endless_wait_error());
 
-    pool::Pool& pool = route().pool;
+    pool::Pool& pool = route(request.scans()).pool;
     pool::Node& node = pool.node();
     // Of what is never retried (scripts) not even an error reply says that nothing was changed.
     BlockingCall call(request, sink, prefix, request.retry() != RetryCategory::never, state.deadline(),
@@ -199,6 +201,7 @@ std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, cons
     connection::SubscriptionSettings settings;
     settings.prefix = prefix;
     settings.database = pool.node().session().target.database;
+    settings.one_pattern = has_own_user();
     settings.reply_limits = pool.node().wire().reply_limits;
     settings.attempt_timeout = settings_.attempt_timeout;
     settings.options = options;

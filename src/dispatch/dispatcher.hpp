@@ -25,8 +25,10 @@ class Dispatcher {
 public:
     using Lane = boost::asio::io_context::executor_type;
 
+    /// `scan_router`: the way of what only the scan user of the server may do; null: there are no users.
     Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
-               std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper);
+               std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper,
+               std::unique_ptr<topology::Router> scan_router = nullptr);
 
     /// Makes the call on this thread. nullopt: all replies went to the sink.
     std::optional<Error> run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
@@ -62,13 +64,20 @@ public:
     const std::shared_ptr<const ErrorOrigin>& origin() const noexcept { return origin_; }
     const Lane& lane() const noexcept { return lane_; }
     topology::Router& router() noexcept { return *router_; }
-    topology::Route route() noexcept { return router_->route(); }
+    topology::Route route(bool scans = false) noexcept {
+        if (scans && scan_router_ != nullptr) [[unlikely]]
+            return scan_router_->route();
+        return router_->route();
+    }
+    /// The project has a user of its own at the server.
+    bool has_own_user() const noexcept { return scan_router_ != nullptr; }
 
 private:
     std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it
     std::mutex starts_mutex_;
     bool starts_refused_ = false;
     std::unique_ptr<topology::Router> router_;
+    std::unique_ptr<topology::Router> scan_router_;  // of a pool that others use, too, and that its owner closes
     CallSettings settings_;
     std::shared_ptr<const ErrorOrigin> origin_;
     Lane lane_;

@@ -35,6 +35,8 @@ public:
     /// How long the server may block before it answers (BLPOP): then the call has a connection of its own, and an
     /// attempt may last so much longer. Zero: it does not block.
     Duration block_time() const noexcept { return block_time_; }
+    /// For the scan user, where there are users of the server.
+    bool scans() const noexcept { return scans_; }
     Demand demand(std::size_t encoded_bytes) const noexcept {
         return block_time_ != Duration::zero() ? Demand::exclusive : demand_of(encoded_bytes, replies_);
     }
@@ -44,12 +46,14 @@ protected:
         : replies_(replies), name_(name), retry_(retry), atomic_(atomic) {}
     ~Request() = default;
     void set_block_time(Duration block_time) noexcept { block_time_ = block_time; }
+    void set_scans(bool scans) noexcept { scans_ = scans; }
 
 private:
     std::uint32_t replies_;
     std::string_view name_;
     RetryCategory retry_;
     bool atomic_;
+    bool scans_ = false;
     Duration block_time_ = Duration::zero();
 };
 
@@ -60,6 +64,7 @@ public:
                      const KeyPrefix& prefix, Duration block_time = Duration::zero()) noexcept
         : Request(1, spec.name, retry, false), spec_(spec), arguments_(arguments), prefix_(prefix) {
         set_block_time(block_time);
+        set_scans(spec.acl == AclGrant::scan);
     }
     ArgumentsRequest(const CommandView& command, const KeyPrefix& prefix) noexcept
         : ArgumentsRequest(command.spec(), command.retry(), command.arguments(), prefix, command.block_time()) {}
@@ -78,6 +83,7 @@ public:
     BytesRequest(const EncodedCommands& commands, std::string_view name) noexcept
         : Request(commands.count(), name, commands.retry(), commands.atomic()), bytes_(commands.bytes()) {
         set_block_time(commands.block_time());
+        set_scans(commands.scans());
     }
     std::size_t encoded_bound() const noexcept override { return bytes_.size(); }
     char* encode(char* out) const noexcept override {

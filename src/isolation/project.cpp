@@ -70,6 +70,7 @@ std::optional<Error> Project::run(const EncodedCommands& commands, std::string_v
 result<Value> Project::run_raw(std::span<const std::string_view> words, const CallOptions& options) {
     const result<RawCommand> command = RawCommand::parse(words);
     if (!command) return refusal(command.error(), {});
+    if (std::optional<Error> refused = without_grant(command->spec())) return *refused;
     RawSink sink(command->spec().reply);
     const dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_,
                                              command->block_time());
@@ -85,9 +86,20 @@ std::optional<Error> Project::encode_raw(std::span<const std::string_view> words
                                          ReplyRule& rule) const {
     const result<RawCommand> command = RawCommand::parse(words);
     if (!command) return refusal(command.error(), {});
+    if (std::optional<Error> refused = without_grant(command->spec())) return refused;
     rule = command->spec().reply;
     into.append(command->spec(), command->retry(), command->arguments(), prefix_, command->block_time());
     return std::nullopt;
+}
+
+std::optional<Error> Project::without_grant(const CommandSpec& spec) const {
+    if (spec.acl != AclGrant::none || !dispatcher_->has_own_user()) return std::nullopt;
+    std::string text{spec.name};
+    text += " is refused: the server's own check of its keys can be escaped, so with acl_users no user is granted it";
+    if (spec.name.starts_with("GEORADIUS")) text += "; use GEOSEARCH, GEOSEARCHSTORE or the form that ends in _RO";
+    if (spec.name == "PFMERGE") text += "; PFCOUNT of several keys counts their union";
+    return refusal(Error::with_detail(ErrorKind::isolation, Certainty::not_sent, Stage::admission, std::move(text)),
+                   spec.name);
 }
 
 result<std::unique_ptr<LeasedCalls>> Project::lease(std::string_view operation, const CallOptions& options) {

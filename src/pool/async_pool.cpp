@@ -9,8 +9,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
-#include "connection/async_dial.hpp"
-
 namespace redoubt::pool {
 
 namespace asio = boost::asio;
@@ -250,8 +248,7 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
     if (opening == Opening::refused) failed = connections_->refusal();
     if (opening == Opening::dial) {
         Node& node = connections_->node();
-        connection::DialOutcome dialed =
-            co_await connection::async_dial(node.session(), node.tls(), Clock::now() + node.connection_timeout());
+        connection::DialOutcome dialed = co_await connections_->async_dial(Clock::now() + node.connection_timeout());
         if (dialed.error || closed_) {
             connections_->shared_not_opened(extra);
             if (!closed_) node.record_connection_failure(*dialed.error, Clock::now());

@@ -60,7 +60,7 @@ BlockingSide::BlockingSide(std::shared_ptr<Connections> connections) : connectio
 connection::DialOutcome BlockingSide::dial(TimePoint deadline) {
     Node& node = connections_->node();
     const TimePoint until = std::min(deadline, Clock::now() + node.connection_timeout());
-    connection::DialOutcome outcome = connection::dial_blocking(node.session(), node.tls(), until);
+    connection::DialOutcome outcome = connections_->dial(until);
     // A caller's own short deadline says nothing about the node.
     const bool callers_haste = outcome.error && outcome.error->kind == ErrorKind::timeout && until == deadline;
     if (outcome.error && !callers_haste) node.record_connection_failure(*outcome.error, Clock::now());

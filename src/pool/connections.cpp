@@ -11,10 +11,11 @@ Error exhausted(std::string_view static_text) {
 }
 
 Connections::Connections(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-                         std::shared_ptr<const PoolSettings> settings)
+                         std::shared_ptr<const PoolSettings> settings, std::shared_ptr<Identity> identity)
     : node_(std::move(node)),
       budget_(std::move(budget)),
       settings_(std::move(settings)),
+      identity_(std::move(identity)),
       ledger_(settings_->max_connections, settings_->max_waiting) {}
 
 // The budget is asked without the lock: it may have to close a connection of another pool, or one of ours.

@@ -12,6 +12,7 @@
 
 #include "connection/transport.hpp"
 #include "pool/connection_budget.hpp"
+#include "pool/identity.hpp"
 #include "pool/ledger.hpp"
 #include "pool/node.hpp"
 
@@ -39,13 +40,20 @@ struct Connection {
 /// Thread-safe. Both sides of a pool, blocking and async, open and give back through it.
 class Connections {
 public:
+    /// `identity`: as whom they log in; null: as the URL says.
     Connections(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-                std::shared_ptr<const PoolSettings> settings);
+                std::shared_ptr<const PoolSettings> settings, std::shared_ptr<Identity> identity = nullptr);
     Connections(const Connections&) = delete;
     Connections& operator=(const Connections&) = delete;
 
     Node& node() const noexcept { return *node_; }
     const PoolSettings& settings() const noexcept { return *settings_; }
+
+    /// Opens one more, after `dial` was the answer below.
+    connection::DialOutcome dial(TimePoint until) { return dial_as(*node_, identity_.get(), until); }
+    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until) {
+        return async_dial_as(*node_, identity_.get(), until);
+    }
 
     /// How a connection comes about.
     enum class Opening : std::uint8_t {
@@ -135,6 +143,7 @@ private:
     std::shared_ptr<Node> node_;
     std::shared_ptr<ConnectionBudget> budget_;
     std::shared_ptr<const PoolSettings> settings_;  // one for all pools of a service
+    std::shared_ptr<Identity> identity_;
 
     mutable std::mutex mutex_;
     Ledger ledger_;

@@ -7,7 +7,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
-#include "connection/async_dial.hpp"
 #include "connection/wire_settings.hpp"
 
 namespace redoubt::pool {
@@ -181,8 +180,8 @@ asio::awaitable<void> Listener::dial(std::shared_ptr<Listener> /*keeps this aliv
             case Connections::Opening::ready: made = std::move(rested.transport); break;
             case Connections::Opening::refused: failed = connections_->refusal(); break;
             case Connections::Opening::dial: {
-                connection::DialOutcome dialed = co_await connection::async_dial(
-                    node.session(), node.tls(), Clock::now() + node.connection_timeout());
+                connection::DialOutcome dialed =
+                    co_await connections_->async_dial(Clock::now() + node.connection_timeout());
                 if (dialed.error) {
                     connections_->lease_not_opened();
                     node.record_connection_failure(*dialed.error, Clock::now());

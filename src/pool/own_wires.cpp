@@ -9,8 +9,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
-#include "connection/async_dial.hpp"
-
 namespace redoubt::pool {
 
 namespace asio = boost::asio;
@@ -144,7 +142,7 @@ asio::awaitable<void> OwnWires::dial(std::shared_ptr<OwnWires> /*keeps this aliv
     if (one->operation == nullptr) co_return connections_->lease_not_opened();  // given up before this began
     const TimePoint call_deadline = one->operation->call_deadline();
     const TimePoint until = std::min(call_deadline, Clock::now() + node.connection_timeout());
-    connection::DialOutcome dialed = co_await connection::async_dial(node.session(), node.tls(), until);
+    connection::DialOutcome dialed = co_await connections_->async_dial(until);
     if (dialed.error) {
         connections_->lease_not_opened();
         // A caller's own short deadline says nothing about the node.

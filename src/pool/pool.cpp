@@ -4,20 +4,20 @@
 #include <algorithm>
 #include <utility>
 
-#include "connection/async_dial.hpp"
-
 namespace redoubt::pool {
 
 Pool::Pool(Private, std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-           std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor)
-    : connections_(std::make_shared<Connections>(std::move(node), std::move(budget), std::move(settings))),
+           std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor,
+           std::shared_ptr<Identity> identity)
+    : connections_(
+          std::make_shared<Connections>(std::move(node), std::move(budget), std::move(settings), std::move(identity))),
       executor_(std::move(executor)) {}
 
 std::shared_ptr<Pool> Pool::create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-                                   std::shared_ptr<const PoolSettings> settings,
-                                   boost::asio::any_io_executor executor) {
+                                   std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor,
+                                   std::shared_ptr<Identity> identity) {
     return std::make_shared<Pool>(Private{}, std::move(node), std::move(budget), std::move(settings),
-                                  std::move(executor));
+                                  std::move(executor), std::move(identity));
 }
 
 Pool::~Pool() = default;
@@ -49,8 +49,7 @@ void Pool::tidy(TimePoint now) {
 boost::asio::awaitable<void> Pool::open_spares() {
     const auto self = shared_from_this();
     while (connections_->begin_spare() == Connections::Opening::dial) {
-        connection::DialOutcome outcome =
-            co_await connection::async_dial(node().session(), node().tls(), Clock::now() + node().connection_timeout());
+        connection::DialOutcome outcome = co_await connections_->async_dial(Clock::now() + node().connection_timeout());
         if (outcome.error) {
             connections_->spare_failed();
             node().record_connection_failure(*outcome.error, Clock::now());

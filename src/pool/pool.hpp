@@ -39,9 +39,11 @@ class Pool final : public std::enable_shared_from_this<Pool> {
 public:
     static std::shared_ptr<Pool> create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
                                         std::shared_ptr<const PoolSettings> settings,
-                                        boost::asio::any_io_executor executor);
+                                        boost::asio::any_io_executor executor,
+                                        std::shared_ptr<Identity> identity = nullptr);
     Pool(Private, std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-         std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor);
+         std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor,
+         std::shared_ptr<Identity> identity);
     ~Pool();
 
     /// See BlockingSide.

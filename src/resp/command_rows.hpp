@@ -152,6 +152,46 @@ constexpr auto encode_names() {
 }
 inline constexpr auto encoded_names = encode_names();
 
+/// Whose users of the server have a command, where that does not follow from its policy.
+struct AclException {
+    std::string_view name;
+    AclGrant grant;
+};
+inline constexpr AclException acl_exceptions[] = {
+    // Every connection begins with these. AUTH and HELLO a server never refuses; a proxy may.
+    {"AUTH", AclGrant::wire},
+    {"CLIENT SETNAME", AclGrant::wire},
+    {"HELLO", AclGrant::wire},
+    {"PING", AclGrant::wire},
+    {"SELECT", AclGrant::wire},
+    // A script can reach keys that it does not declare; the server's ACL stops it there.
+    {"EVAL", AclGrant::script},
+    {"EVALSHA", AclGrant::script},
+    {"EVALSHA_RO", AclGrant::script},
+    {"EVAL_RO", AclGrant::script},
+    {"SCRIPT EXISTS", AclGrant::script},
+    {"SCRIPT LOAD", AclGrant::script},
+    // They name or count what belongs to every project, and no ACL of the server can confine that.
+    {"PUBSUB CHANNELS", AclGrant::scan},
+    {"PUBSUB NUMSUB", AclGrant::scan},
+    {"PUBSUB SHARDCHANNELS", AclGrant::scan},
+    {"PUBSUB SHARDNUMSUB", AclGrant::scan},
+    {"SCAN", AclGrant::scan},
+    // The server's key check looks at the first STORE and executes the last; of PFMERGE with a destination alone it
+    // sees no key at all. With users of the server these are refused.
+    {"GEORADIUS", AclGrant::none},
+    {"GEORADIUSBYMEMBER", AclGrant::none},
+    {"PFMERGE", AclGrant::none},
+};
+
+/// What a project's client may send, its user may do.
+constexpr AclGrant acl_grant(const CommandSpec& row) {
+    for (const AclException& exception : acl_exceptions) {
+        if (exception.name == row.name) return exception.grant;
+    }
+    return row.policy == Policy::library_only || row.policy == Policy::refused ? AclGrant::none : AclGrant::project;
+}
+
 constexpr auto complete_rows() {
     std::array<CommandSpec, command_count> complete = sorted_rows;
     std::size_t at = 0;
@@ -159,6 +199,7 @@ constexpr auto complete_rows() {
         const std::size_t size = encode_name(row.name, nullptr);
         row.encoded_name = {encoded_names.data() + at, size};
         row.words = row.name.find(' ') == std::string_view::npos ? 1 : 2;
+        row.acl = acl_grant(row);
         at += size;
     }
     return complete;

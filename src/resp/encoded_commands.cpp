@@ -15,6 +15,7 @@ EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
     name_ = other.name_;
     block_time_ = other.block_time_;
     count_ = other.count_;
+    scans_ = other.scans_;
     retry_ = other.retry_;
     atomic_ = other.atomic_;
     return *this;
@@ -29,6 +30,7 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
     name_ = other.name_;
     block_time_ = other.block_time_;
     count_ = std::exchange(other.count_, 0);
+    scans_ = std::exchange(other.scans_, 0);
     retry_ = std::exchange(other.retry_, RetryCategory::read_only);
     atomic_ = std::exchange(other.atomic_, false);
     return *this;
@@ -41,6 +43,7 @@ void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::
     size_ += static_cast<std::size_t>(resp::write(spec, arguments, prefix, extent.words, out) - out);
     name_ = spec.name;
     ++count_;
+    scans_ += spec.acl == AclGrant::scan ? 1 : 0;
     retry_ = std::max(retry_, retry);
 }
 

@@ -13,6 +13,7 @@
 #include <boost/asio/post.hpp>
 
 #include "dispatch/dispatcher.hpp"
+#include "isolation/acl_provisioner.hpp"
 #include "isolation/project_id.hpp"
 #include "topology/topology.hpp"
 
@@ -47,7 +48,11 @@ struct RedisConnectionFactory::Impl {
           target(config.resolve()),
           lanes(std::move(given_lanes)),
           budget(std::make_shared<pool::ConnectionBudget>(config.max_total_connections)),
-          topology(topology::make_standalone(config, target, lanes.front().executor, budget, std::move(telemetry))) {}
+          topology(topology::make_standalone(config, target, lanes.front().executor, budget, std::move(telemetry))) {
+        if (has_users() || !config.admin_url.empty()) {
+            provisioner = isolation::AclProvisioner::create(config, target.database);
+        }
+    }
 
     std::shared_ptr<isolation::Project> project(std::string_view id, bool prefixed) {
         const std::lock_guard lock(mutex);
@@ -60,13 +65,38 @@ struct RedisConnectionFactory::Impl {
             config.operation_timeout,
             config.attempt_timeout,
             {config.max_retries, config.retry_delay, config.retry_delay_max, config.retry_idempotent_writes}};
-        auto dispatcher = std::make_unique<dispatch::Dispatcher>(topology->open_project(lane.executor), settings,
-                                                                 std::move(origin), lane.executor, lane.keeper);
+        // The library's own project is the control user's, and so is the unprefixed pool, which has no user's pattern.
+        std::shared_ptr<pool::Identity> identity;
+        std::unique_ptr<topology::Router> scan_router;
+        if (has_users() && prefixed && id != own_project) {
+            identity = provisioner->project_identity(id);
+            scan_router = scan_pool(lane, settings).dispatcher().router().share();
+        }
+        auto dispatcher = std::make_unique<dispatch::Dispatcher>(
+            topology->open_project(lane.executor, std::move(identity)), settings, std::move(origin), lane.executor,
+            lane.keeper, std::move(scan_router));
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
         projects.emplace(std::string(id), made);
         if (config.min_idle_connections != 0) maintain({made});
         return made;
+    }
+
+    bool has_users() const noexcept { return config.acl_users != AclUsers::off; }
+
+    // The lane's pool of the scan user, for all its projects: they only have a way into it, and it is kept, listed and
+    // closed as if it were a project's.
+    isolation::Project& scan_pool(const Lane& lane, const dispatch::CallSettings& settings) {
+        for (const auto& made : scan_pools) {
+            if (made->dispatcher().lane() == lane.executor) return *made;
+        }
+        const std::string name = "_scan-" + std::to_string(scan_pools.size());
+        auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target.endpoint(), name});
+        auto dispatcher =
+            std::make_unique<dispatch::Dispatcher>(topology->open_project(lane.executor, provisioner->scan_identity()),
+                                                   settings, std::move(origin), lane.executor, lane.keeper);
+        scan_pools.push_back(std::make_shared<isolation::Project>(name, KeyPrefix{}, std::move(dispatcher)));
+        return *scan_pools.back();
     }
 
     using Projects = std::vector<std::shared_ptr<isolation::Project>>;
@@ -104,6 +134,7 @@ struct RedisConnectionFactory::Impl {
         Projects all;
         all.reserve(projects.size());
         for (const auto& [id, project] : projects) all.push_back(project);
+        all.insert(all.end(), scan_pools.begin(), scan_pools.end());
         return all;
     }
 
@@ -139,9 +170,11 @@ struct RedisConnectionFactory::Impl {
     std::vector<Lane> lanes;
     std::shared_ptr<pool::ConnectionBudget> budget;
     std::unique_ptr<topology::Topology> topology;
+    std::shared_ptr<isolation::AclProvisioner> provisioner;  // null without users and without an administrator
 
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<isolation::Project>, std::less<>> projects;
+    std::vector<std::shared_ptr<isolation::Project>> scan_pools;
     bool closed = false;
 };
 
@@ -177,6 +210,12 @@ ProjectIsolatedRedisClient RedisConnectionFactory::get_connection(std::string_vi
 
 ProjectIsolatedRedisClient RedisConnectionFactory::own_connection() {
     return ProjectIsolatedRedisClient({impl_->project(own_project, true), {}});
+}
+
+RedisAdminClient RedisConnectionFactory::admin() const {
+    const std::optional<Target> administrator = impl_->config.admin_target();
+    return {impl_->provisioner, impl_->config.operation_timeout,
+            administrator ? administrator->endpoint() : std::string()};
 }
 
 boost::json::object RedisConnectionFactory::metrics() const {
@@ -241,6 +280,8 @@ void RedisConnectionFactory::close() {
         // The project is kept until its async side is closed on its own loop.
         boost::asio::post(dispatcher.lane(), [project, reason] { project->dispatcher().close_async(reason); });
     }
+    // Afterwards, so that a dial that waits for its user finds its pool closed.
+    if (impl_->provisioner) impl_->provisioner->stop();
 }
 
 }  // namespace redoubt

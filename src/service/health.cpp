@@ -46,8 +46,9 @@ json::object memory_json(const MemoryReading& memory) {
             {"eviction_policy", memory.policy}};
 }
 
-json::array advice_json(const MemoryReading& memory, std::size_t projects) {
+json::array advice_json(const MemoryReading& memory, const SecurityReading& security, std::size_t projects) {
     json::array advice;
+    add_security_advice(advice, security);
     if (!memory.known) return advice;
     if (memory.limit_is_machine) advice.emplace_back("no memory limit is set (maxmemory 0): the machine's is assumed");
     if (memory.policy == "noeviction") {
@@ -124,7 +125,8 @@ json::object judge_health(const HealthSample& sample, json::object factory, cons
             {"factory", std::move(factory)},
             {"test_operations", std::move(tests)},
             {"memory", memory_json(memory)},
-            {"advice", advice_json(memory, projects)}};
+            {"security", security_json(sample.security)},
+            {"advice", advice_json(memory, sample.security, projects)}};
 }
 
 }  // namespace redoubt::service

@@ -10,6 +10,8 @@
 #include <redoubt/base/config.hpp>
 #include <redoubt/base/error.hpp>
 
+#include "service/health_security.hpp"
+
 namespace redoubt::service {
 
 /// One round of measurements against the server.
@@ -17,6 +19,7 @@ struct HealthSample {
     double ping_ms = 0;
     double set_get_delete_ms = 0;
     std::string info;  ///< the answer to INFO
+    SecurityReading security;
     /// The first thing that failed; the steps that follow it were not tried. INFO is asked for before the writes, and
     /// its failure is told only when nothing else failed.
     std::optional<Error> failure;

@@ -44,5 +44,6 @@ std::shared_ptr<Telemetry> make_log_telemetry(std::shared_ptr<Telemetry> next) {
 }
 
 void log_warning(std::string_view text) { logger()->warn("{}", text); }
+void log_info(std::string_view text) { logger()->info("{}", text); }
 
 }  // namespace redoubt::service

@@ -13,5 +13,7 @@ std::shared_ptr<Telemetry> make_log_telemetry(std::shared_ptr<Telemetry> next);
 
 /// One line at warn, for what is no event of a node.
 void log_warning(std::string_view text);
+/// One line at info: what an administrator did.
+void log_info(std::string_view text);
 
 }  // namespace redoubt::service

@@ -2,6 +2,7 @@
 #include "service/monitor.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -99,6 +100,14 @@ HealthSample sample_blocking(RedisConnectionFactory& factory) {
     if (*read != probe_value) return failed("set_get_delete", wrong_value());
     sample.set_get_delete_ms = milliseconds_since(start);
 
+    const auto settings = round.client()
+                              .pipeline()
+                              .invoke(default_user_command())
+                              .invoke(databases_command())
+                              .invoke(debug_commands_command())
+                              .try_execute();
+    if (settings) sample.security = std::apply(read_security, *settings);
+
     if (!info) return failed("info", info.error());
     return sample;
 }
@@ -131,6 +140,15 @@ asio::awaitable<HealthSample> sample_async(RedisConnectionFactory& factory) {
     if (!gone) co_return failed("set_get_delete", gone.error());
     if (*read != probe_value) co_return failed("set_get_delete", wrong_value());
     sample.set_get_delete_ms = milliseconds_since(start);
+
+    const auto settings = co_await round.client()
+                              .async()
+                              .pipeline()
+                              .invoke(default_user_command())
+                              .invoke(databases_command())
+                              .invoke(debug_commands_command())
+                              .try_execute()(asio::use_awaitable);
+    if (settings) sample.security = std::apply(read_security, *settings);
 
     if (!info) co_return failed("info", info.error());
     co_return sample;

@@ -159,6 +159,8 @@ ProjectIsolatedRedisClient RedisService::get_connection(std::string_view project
     return impl_->factory()->get_connection(project_id);
 }
 
+RedisAdminClient RedisService::admin() { return impl_->factory()->admin(); }
+
 boost::json::object RedisService::health_check() {
     const auto factory = impl_->factory();
     return service::judge(service::sample_blocking(*factory), *factory);

@@ -25,6 +25,7 @@ class StandaloneRouter final : public Router {
 public:
     explicit StandaloneRouter(std::shared_ptr<pool::Pool> pool) : pool_(std::move(pool)) {}
     Route route() noexcept override { return {*pool_, tenant_}; }
+    std::unique_ptr<Router> share() override { return std::make_unique<StandaloneRouter>(pool_); }
     void for_each_pool(const std::function<void(pool::Pool&)>& visit) override { visit(*pool_); }
 
 private:
@@ -48,8 +49,9 @@ public:
         });
     }
 
-    std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane) override {
-        return std::make_unique<StandaloneRouter>(shared_ ? shared_pool(lane) : make_pool(lane));
+    std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane,
+                                         std::shared_ptr<pool::Identity> identity) override {
+        return std::make_unique<StandaloneRouter>(shared_ ? shared_pool(lane) : make_pool(lane, std::move(identity)));
     }
     void for_each_node(const std::function<void(pool::Node&)>& visit) override { visit(*node_); }
     void stop() override {
@@ -60,15 +62,15 @@ public:
 private:
     using Lane = boost::asio::io_context::executor_type;
 
-    std::shared_ptr<pool::Pool> make_pool(const Lane& lane) {
-        return pool::Pool::create(node_, budget_, settings_, lane);
+    std::shared_ptr<pool::Pool> make_pool(const Lane& lane, std::shared_ptr<pool::Identity> identity) {
+        return pool::Pool::create(node_, budget_, settings_, lane, std::move(identity));
     }
     std::shared_ptr<pool::Pool> shared_pool(const Lane& lane) {
         const std::lock_guard lock(mutex_);
         for (const auto& [of, pool] : shared_pools_) {
             if (of == lane) return pool;
         }
-        return shared_pools_.emplace_back(lane, make_pool(lane)).second;
+        return shared_pools_.emplace_back(lane, make_pool(lane, nullptr)).second;
     }
 
     std::shared_ptr<const pool::PoolSettings> settings_;

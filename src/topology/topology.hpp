@@ -30,6 +30,8 @@ public:
     virtual ~Router() = default;
     /// The way of a command without regard to its keys (one node has them all).
     virtual Route route() noexcept = 0;
+    /// Another way into the same pools, with a queue of its own.
+    virtual std::unique_ptr<Router> share() = 0;
     /// Those that other projects use, too, included.
     virtual void for_each_pool(const std::function<void(pool::Pool&)>& visit) = 0;
 };
@@ -38,8 +40,10 @@ public:
 class Topology {
 public:
     virtual ~Topology() = default;
-    /// A project's pools, whose async side lives on `lane`. In shared mode: the lane's.
-    virtual std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane) = 0;
+    /// A project's pools, whose async side lives on `lane`. In shared mode: the lane's. `identity`: as whom their
+    /// connections log in; null: as the URL says. Not in shared mode.
+    virtual std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane,
+                                                 std::shared_ptr<pool::Identity> identity) = 0;
     virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
     /// No more probing.
     virtual void stop() = 0;

@@ -53,6 +53,11 @@ enum class Protocol : std::uint8_t { automatic, resp2, resp3 };
 /// alone, and `max_connections` bounds the one pool of each I/O thread.
 enum class PoolMode : std::uint8_t { dedicated, shared };
 
+/// Whether each project has a user of its own at the server (ACL), `proj_<id>`, that can do and reach nothing but the
+/// project's. `provisioned`: Redoubt makes the users, through `admin_url`. `existing`: the operator has made them
+/// (`redoubt project add`), and Redoubt only logs in.
+enum class AclUsers : std::uint8_t { off, provisioned, existing };
+
 /// What a URL names. Holds secrets: never log one; `to_string` masks them.
 struct Target {
     enum class Scheme : std::uint8_t { tcp, tls, unix_socket };
@@ -105,6 +110,20 @@ struct RedisServiceConfig {
     double memory_warning_threshold = 0.8;   ///< fraction of the memory limit, in (0, 1]
     double memory_critical_threshold = 0.9;  ///< above the warning, at most 1
 
+    /// A second wall behind the key prefix. Not with `pool_mode` shared: a connection never changes its user.
+    AclUsers acl_users = AclUsers::off;
+    /// The server as an administrator: makes ACL users, and is behind `RedisService::admin()`. Holds a secret. Not taken
+    /// from the options of `url`.
+    std::string admin_url;
+    /// The secrets of ACL users are derived from this one (HMAC-SHA256), so that several processes agree on them; at
+    /// least 32 bytes. Empty: random ones, each process its own.
+    std::string acl_secret;
+    /// The secret of a project's user, instead of `acl_secret`; the scan user's for an empty project. Called from any
+    /// thread; must not block. What it throws ends the dial.
+    std::function<std::string(std::string_view project)> acl_secret_provider;
+    /// Projects, separated by commas, whose users may run scripts.
+    std::string script_projects;
+
     CircuitBreakerConfig circuit_breaker;
     TlsConfig tls;
     Environment environment = Environment::production;
@@ -125,6 +144,9 @@ struct RedisServiceConfig {
     /// Applies the URL's options to the fields, checks every field, and returns what the URL names.
     /// @throws RedisConfigurationException as above, for all bad fields at once.
     Target resolve();
+    /// What `admin_url` names; nullopt when it is empty.
+    /// @throws RedisConfigurationException when it names nothing
+    std::optional<Target> admin_target() const;
 };
 
 }  // namespace redoubt

@@ -69,6 +69,8 @@ public:
 
 private:
     std::optional<Error> invalid(const CommandView& command) const;
+    /// Why a command may not be sent where the project has a user of its own at the server that is not granted it.
+    std::optional<Error> without_grant(const CommandSpec& spec) const;
 
     std::string id_;
     KeyPrefix prefix_;

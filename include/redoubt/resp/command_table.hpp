@@ -32,6 +32,15 @@ enum class ReplyRule : std::uint8_t {
     name_counts,    ///< [name, count, ...] or a map: each name is stripped (PUBSUB NUMSUB)
 };
 
+/// Which user of the server (ACL) is granted the command, where each project has one of its own.
+enum class AclGrant : std::uint8_t {
+    none,     ///< no user that Redoubt makes
+    wire,     ///< every one: what Redoubt itself sends on each connection
+    project,  ///< every project's: the server's own checks keep it to the project's keys and channels
+    script,   ///< a project's that may run scripts
+    scan,     ///< the scan user's alone: the server cannot confine it, so it has a user with nothing else
+};
+
 /// Where keys stand in argv (the command's name is 0; a subcommand counts). `first` 0: no static keys.
 /// `last` may be negative: -1 is the last argument, -2 the one before.
 struct KeyPositions {
@@ -53,6 +62,7 @@ struct CommandSpec {
     std::string_view reason;        ///< of a refusal; static text
     std::string_view encoded_name;  ///< the name as bulk strings, ready to send: `$3\r\nGET\r\n`
     std::uint8_t words = 1;         ///< 2 for a subcommand
+    AclGrant acl = AclGrant::none;
 };
 
 /// The whole table, sorted by name.

@@ -54,6 +54,8 @@ public:
     /// How long the server may wait before it has answered all: what the commands say together, zero in a transaction,
     /// where none waits. CommandView::forever: no end.
     Duration block_time() const noexcept { return atomic_ ? Duration::zero() : block_time_; }
+    /// All of them are for the scan user, where there are users of the server (AclGrant::scan).
+    bool scans() const noexcept { return scans_ != 0 && scans_ == count_; }
     /// Of the last one that was appended.
     std::string_view last_name() const noexcept { return name_; }
 
@@ -74,6 +76,7 @@ private:
     std::string_view name_;
     Duration block_time_ = Duration::zero();
     std::uint32_t count_ = 0;
+    std::uint32_t scans_ = 0;
     bool atomic_ = false;
     RetryCategory retry_ = RetryCategory::read_only;
     char inline_[inline_capacity];

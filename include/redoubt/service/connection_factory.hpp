@@ -12,6 +12,7 @@
 #include <redoubt/base/config.hpp>
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
+#include <redoubt/service/admin.hpp>
 #include <redoubt/service/client.hpp>
 
 namespace redoubt {
@@ -41,6 +42,9 @@ public:
     ProjectIsolatedRedisClient get_connection(std::string_view project_id);
     /// The handle of `_redoubt`, the library's own project, which no caller can name.
     ProjectIsolatedRedisClient own_connection();
+
+    /// See RedisService::admin.
+    RedisAdminClient admin() const;
 
     /// `pools_count`, `pools`, `circuit_breaker`: the original's names. At most 100 pools are listed, the busiest.
     boost::json::object metrics() const;

@@ -10,6 +10,7 @@
 #include <redoubt/base/config.hpp>
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
+#include <redoubt/service/admin.hpp>
 #include <redoubt/service/client.hpp>
 
 namespace boost::asio {
@@ -48,6 +49,10 @@ public:
     /// See RedisConnectionFactory::get_connection.
     /// @throws RedisProjectIsolationException; RedisConnectionException when not initialized
     ProjectIsolatedRedisClient get_connection(std::string_view project_id);
+
+    /// For work outside projects.
+    /// @throws RedisConfigurationException without `admin_url`; RedisConnectionException when not initialized
+    RedisAdminClient admin();
 
     /// The original's JSON (README): status, factory, test_operations, memory, and more beside them. Never throws for
     /// a server in trouble: that is what it reports. Answers within two seconds.

@@ -1,0 +1,407 @@
+// isolation: provisioning of ACL users; see the header.
+#include "isolation/acl_provisioner.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+#include "connection/server_error.hpp"
+#include "isolation/acl_secret.hpp"
+#include "isolation/acl_setup.hpp"
+#include "isolation/project_id.hpp"
+
+namespace redoubt::isolation {
+namespace {
+
+// A user with more secrets than this has those of processes that ended long ago: they are taken away, and whoever still
+// needs one adds it again.
+constexpr std::size_t most_secrets = 16;
+/// No project id, for a colon is in none.
+constexpr std::string_view scan_id = ":scan";
+
+Error closed_error() {
+    return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::connecting, "the service is closed");
+}
+
+/// The application's provider of secrets failed, or OpenSSL.
+Error no_secret(const std::exception& broken) {
+    return Error::with_detail(ErrorKind::configuration, Certainty::not_sent, Stage::connecting,
+                              std::string("no secret for the server's user: ") + broken.what());
+}
+
+}  // namespace
+
+/// One user, and what is known of it in this process.
+class AclProvisioner::User final : public pool::Identity, public std::enable_shared_from_this<User> {
+public:
+    User(std::weak_ptr<AclProvisioner> owner, std::string project, AclUser rules)
+        : project_(std::move(project)),
+          name_(rules.role == AclRole::scan ? std::string(acl_scan_user) : acl_user_of(project_)),
+          rules_(std::move(rules)),
+          owner_(std::move(owner)) {}
+
+    const std::string& project() const noexcept { return project_; }
+    const std::string& name() const noexcept { return name_; }
+    const AclUser& rules() const noexcept { return rules_; }
+
+    std::optional<Login> login() const override {
+        const std::lock_guard lock(mutex_);
+        if (version_ == 0 || removed_) return std::nullopt;
+        return Login{name_, secret_, version_};
+    }
+    void prepare(std::uint64_t refused, Done done) override;
+
+    std::string secret() const {
+        const std::lock_guard lock(mutex_);
+        return secret_;
+    }
+    void set_secret(std::string secret) {
+        const std::lock_guard lock(mutex_);
+        secret_ = std::move(secret);
+        removed_ = false;
+        ++version_;
+    }
+    /// Of a user that is there already: the first secret stays, however many dials ask at once.
+    void set_first_secret(std::string secret) {
+        const std::lock_guard lock(mutex_);
+        if (version_ != 0) return;
+        secret_ = std::move(secret);
+        version_ = 1;
+    }
+    void set_removed(bool removed) {
+        const std::lock_guard lock(mutex_);
+        removed_ = removed;
+    }
+
+private:
+    void answer(const std::optional<Error>& outcome);
+
+    std::string project_;
+    std::string name_;
+    AclUser rules_;
+    std::weak_ptr<AclProvisioner> owner_;
+    mutable std::mutex mutex_;
+    std::string secret_;
+    std::uint64_t version_ = 0;
+    bool removed_ = false;
+    bool under_way_ = false;
+    std::vector<Done> waiting_;  // for what is under way
+};
+
+void AclProvisioner::User::prepare(std::uint64_t refused, Done done) {
+    const std::shared_ptr<AclProvisioner> owner = owner_.lock();
+    if (owner == nullptr) return done(closed_error());
+    std::optional<std::optional<Error>> known;
+    {
+        const std::lock_guard lock(mutex_);
+        if (removed_) {
+            known = user_failure(name_, ErrorKind::authentication,
+                                 "the project was removed; the administrator can provision it again");
+        } else if (version_ != 0 && refused != version_) {
+            known = std::optional<Error>();  // somebody else was faster
+        } else if (owner->mode_ == AclUsers::existing && refused != 0) {
+            known =
+                user_failure(name_, ErrorKind::authentication,
+                             "the server refuses its login, and acl_users is existing: the user has to be made, and "
+                             "with this secret (redoubt project add)");
+        } else if (owner->mode_ == AclUsers::provisioned) {
+            waiting_.push_back(std::move(done));
+            if (std::exchange(under_way_, true)) return;
+        }
+    }
+    if (known) return done(*known);
+    if (owner->mode_ != AclUsers::provisioned) return done(owner->take_known_secret(*this));
+    // Others may wait for it, too, so the time of this caller's dial is not its.
+    const TimePoint deadline = Clock::now() + owner->connection_timeout_;
+    owner->enqueue({[self = shared_from_this(), refused, deadline, raw = owner.get()] {
+                        return raw->provision_user(*self, refused != 0, deadline);
+                    },
+                    [self = shared_from_this()](std::optional<Error> outcome) { self->answer(outcome); }, deadline});
+}
+
+void AclProvisioner::User::answer(const std::optional<Error>& outcome) {
+    std::vector<Done> waiting;
+    {
+        const std::lock_guard lock(mutex_);
+        under_way_ = false;
+        waiting.swap(waiting_);
+    }
+    for (const Done& done : waiting) done(outcome);
+}
+
+std::shared_ptr<AclProvisioner> AclProvisioner::create(const RedisServiceConfig& config, std::uint32_t database) {
+    return std::make_shared<AclProvisioner>(Private{}, config, database);
+}
+
+AclProvisioner::AclProvisioner(Private, const RedisServiceConfig& config, std::uint32_t database)
+    : mode_(config.acl_users),
+      connection_timeout_(config.connection_timeout),
+      master_(config.acl_secret),
+      provider_(config.acl_secret_provider),
+      script_projects_(config.script_projects),
+      database_(database),
+      stop_(std::make_shared<StopSignal>()) {
+    const std::optional<Target> target = config.admin_target();
+    if (!target) return;
+    if (target->scheme == Target::Scheme::tls) tls_ = std::make_shared<const connection::TlsContext>(config.tls);
+    // A standalone server is the one node; those of a cluster would be theirs with this user and password.
+    sessions_.push_back({*target, config.protocol, config.client_name, config.reply_limits});
+}
+
+AclProvisioner::~AclProvisioner() { stop(); }
+
+AclLink AclProvisioner::make_link(std::size_t node) const {
+    return AclLink(sessions_[node], tls_, connection_timeout_, stop_);
+}
+
+bool AclProvisioner::may_run_scripts(std::string_view project) const {
+    std::string_view rest = script_projects_;
+    while (!rest.empty()) {
+        const std::size_t comma = std::min(rest.find(','), rest.size());
+        std::string_view one = rest.substr(0, comma);
+        while (one.starts_with(' ')) one.remove_prefix(1);
+        while (one.ends_with(' ')) one.remove_suffix(1);
+        if (one == project) return true;
+        rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    return false;
+}
+
+std::shared_ptr<AclProvisioner::User> AclProvisioner::user(std::string_view project) {
+    const std::lock_guard lock(users_mutex_);
+    const auto found = users_.find(project);
+    if (found != users_.end()) return found->second;
+    AclUser rules{AclRole::scan, KeyPrefix{}, database_};
+    if (project != scan_id) {
+        rules.role = may_run_scripts(project) ? AclRole::script_project : AclRole::project;
+        rules.prefix = prefix_for(project);
+    }
+    auto made = std::make_shared<User>(weak_from_this(), std::string(project), std::move(rules));
+    users_.emplace(std::string(project), made);
+    return made;
+}
+
+std::shared_ptr<pool::Identity> AclProvisioner::project_identity(std::string_view project) { return user(project); }
+std::shared_ptr<pool::Identity> AclProvisioner::scan_identity() { return user(scan_id); }
+
+// The thread ---------------------------------------------------------------------------------------------------------
+
+void AclProvisioner::enqueue(Task task) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!stop_->stopped()) {
+            tasks_.push_back(std::move(task));
+            if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+            work_came_.notify_one();
+            return;
+        }
+    }
+    task.done(closed_error());
+}
+
+void AclProvisioner::work() {
+    for (;;) {
+        std::unique_lock lock(mutex_);
+        work_came_.wait(lock, [&] { return stop_->stopped() || !tasks_.empty(); });
+        if (stop_->stopped()) return;
+        Task task = std::move(tasks_.front());
+        tasks_.pop_front();
+        lock.unlock();
+        std::optional<Error> outcome;
+        if (Clock::now() >= task.deadline) {
+            outcome = Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
+                                "too many users of projects have to be set up at once: the time was over before the "
+                                "administrator's connection was free");
+        } else {
+            try {
+                outcome = task.run();
+            } catch (const std::exception& broken) {
+                outcome = no_secret(broken);
+            }
+        }
+        task.done(std::move(outcome));
+    }
+}
+
+void AclProvisioner::stop() noexcept {
+    std::deque<Task> waiting;
+    {
+        const std::lock_guard lock(mutex_);
+        stop_->stop();
+        waiting.swap(tasks_);
+        work_came_.notify_all();
+    }
+    if (thread_.joinable()) thread_.join();
+    for (const Task& task : waiting) task.done(closed_error());
+}
+
+std::optional<Error> AclProvisioner::run_and_wait(std::function<std::optional<Error>()> run, TimePoint deadline) {
+    if (!has_administrator()) {
+        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                         "this needs the administrator's connection: set admin_url (REDIS_ADMIN_URL)");
+    }
+    struct Answer {
+        std::mutex mutex;
+        std::condition_variable came;
+        std::optional<std::optional<Error>> outcome;
+    };
+    const auto answer = std::make_shared<Answer>();
+    enqueue({std::move(run),
+             [answer](std::optional<Error> outcome) {
+                 const std::lock_guard lock(answer->mutex);
+                 answer->outcome = std::move(outcome);
+                 answer->came.notify_one();
+             },
+             deadline});
+    std::unique_lock lock(answer->mutex);
+    if (!answer->came.wait_until(lock, deadline, [&] { return answer->outcome.has_value(); })) {
+        return Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
+                         "the administrator's connection did not answer in time");
+    }
+    return *answer->outcome;
+}
+
+// What is asked of the server --------------------------------------------------------------------------------------
+
+std::string AclProvisioner::make_secret(const User& user) const {
+    if (provider_) {
+        std::string secret = provider_(user.project() == scan_id ? std::string_view() : user.project());
+        if (secret.empty()) throw std::runtime_error("acl_secret_provider gave an empty one");
+        return secret;
+    }
+    if (!master_.empty()) return hmac_hex(master_, user.project());
+    return random_secret();
+}
+
+std::optional<Error> AclProvisioner::take_known_secret(User& user) const {
+    try {
+        user.set_first_secret(make_secret(user));
+        return std::nullopt;
+    } catch (const std::exception& broken) {
+        return no_secret(broken);
+    }
+}
+
+void AclProvisioner::make_links() {
+    if (!links_.empty()) return;
+    for (std::size_t i = 0; i != sessions_.size(); ++i) links_.push_back(make_link(i));
+}
+
+std::optional<Error> AclProvisioner::provision_user(User& user, bool another_secret, TimePoint deadline) {
+    // Without users in use here nobody keeps a random one: whoever uses the project adds its own.
+    const bool with_secret = mode_ != AclUsers::off || secrets_are_derived();
+    std::string secret = user.secret();
+    // A random one that the server has forgotten may have been taken away on purpose.
+    if (with_secret && (secret.empty() || another_secret)) secret = make_secret(user);
+    make_links();
+    const std::string hash = with_secret ? sha256_hex(secret) : std::string();
+    for (AclLink& link : links_) {
+        const result<std::vector<std::string>> secrets = set_up_user(link, user.name(), user.rules(), hash, deadline);
+        if (!secrets) return secrets.error();
+        if (secrets->size() <= most_secrets) continue;
+        Words trim{"ACL", "SETUSER", user.name(), "resetpass"};
+        if (!hash.empty()) trim.push_back("#" + hash);
+        const result<std::vector<Value>> trimmed = ask_again(link, {trim}, deadline);
+        if (!trimmed) return user_failure(user.name(), trimmed.error());
+    }
+    if (with_secret) user.set_secret(std::move(secret));
+    return std::nullopt;
+}
+
+std::optional<Error> AclProvisioner::rotate_user(User& user, TimePoint deadline) {
+    const bool with_secret = mode_ != AclUsers::off || secrets_are_derived();
+    std::string secret = with_secret ? make_secret(user) : std::string();
+    const std::string hash = with_secret ? sha256_hex(secret) : std::string();
+    make_links();
+    // First every node takes the new one, then new connections use it, and only then the old ones go.
+    std::vector<std::vector<std::string>> secrets(links_.size());
+    for (std::size_t i = 0; i != links_.size(); ++i) {
+        result<std::vector<std::string>> all = set_up_user(links_[i], user.name(), user.rules(), hash, deadline);
+        if (!all) return all.error();
+        secrets[i] = std::move(*all);
+    }
+    if (with_secret) user.set_secret(std::move(secret));
+    for (std::size_t i = 0; i != links_.size(); ++i) {
+        Words forget{"ACL", "SETUSER", user.name()};
+        for (const std::string& old : secrets[i]) {
+            if (old != hash) forget.push_back("!" + old);
+        }
+        if (forget.size() == 3) continue;
+        const result<std::vector<Value>> done = ask_again(links_[i], {forget}, deadline);
+        if (!done) return user_failure(user.name(), done.error());
+        // Another administrator may have taken one away in between: that is what was wanted.
+        if (done->front().is_error() && done->front().text.find("password") == std::string::npos) {
+            return user_failure(user.name(), done->front());
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Error> AclProvisioner::remove_user(User& user, TimePoint deadline) {
+    make_links();
+    // Before its connections end, so that none of them comes back.
+    user.set_removed(true);
+    std::optional<Error> failed;
+    std::int64_t found = 0;
+    for (AclLink& link : links_) {
+        const result<std::vector<Value>> gone = ask_again(link, {{"ACL", "DELUSER", user.name()}}, deadline);
+        if (!gone) {
+            failed = user_failure(user.name(), gone.error());
+        } else if (const Value& reply = gone->front(); reply.is_error()) {
+            failed = user_failure(user.name(), reply);
+        } else {
+            found += reply.integer;
+        }
+    }
+    if (!failed && found == 0) {
+        failed = user_failure(user.name(), ErrorKind::configuration, "there is no such user at the server");
+    }
+    if (failed) user.set_removed(false);
+    return failed;
+}
+
+// For the administrator --------------------------------------------------------------------------------------------
+
+std::optional<Error> AclProvisioner::provision(std::string_view project, TimePoint deadline) {
+    const auto one = user(project);
+    return run_and_wait([this, one, deadline] { return provision_user(*one, false, deadline); }, deadline);
+}
+
+std::optional<Error> AclProvisioner::rotate(std::string_view project, TimePoint deadline) {
+    const auto one = user(project);
+    return run_and_wait([this, one, deadline] { return rotate_user(*one, deadline); }, deadline);
+}
+
+std::optional<Error> AclProvisioner::remove(std::string_view project, TimePoint deadline) {
+    const auto one = user(project);
+    return run_and_wait([this, one, deadline] { return remove_user(*one, deadline); }, deadline);
+}
+
+result<std::vector<std::string>> AclProvisioner::list(TimePoint deadline) {
+    const result<Value> users = command({"ACL", "USERS"}, deadline);
+    if (!users) return users.error();
+    std::vector<std::string> projects;
+    for (const Value& name : users->elements) {
+        const std::optional<std::string_view> project = project_of_acl_user(name.text);
+        if (project && !check_project_id(*project)) projects.emplace_back(*project);
+    }
+    std::sort(projects.begin(), projects.end());
+    return projects;
+}
+
+result<Value> AclProvisioner::command(const std::vector<std::string>& words, TimePoint deadline) {
+    if (!has_administrator()) {
+        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                         "this needs the administrator's connection: set admin_url (REDIS_ADMIN_URL)");
+    }
+    // A connection for each, so that what one changed of its own is not there for the next.
+    AclLink link = make_link(0);
+    result<std::vector<Value>> replies = link.exchange({words}, deadline);
+    if (!replies) return replies.error();
+    Value& reply = replies->front();
+    if (reply.is_error()) return connection::from_server_error(reply.text, KeyPrefix{});
+    return std::move(reply);
+}
+
+}  // namespace redoubt::isolation
