@@ -16,6 +16,7 @@
 #include <redoubt/service/commands.hpp>
 #include <redoubt/service/handle.hpp>
 #include <redoubt/service/pipeline.hpp>
+#include <redoubt/service/run_script.hpp>
 #include <redoubt/service/scan.hpp>
 #include <redoubt/service/subscriber.hpp>
 #include <redoubt/service/transaction.hpp>
@@ -106,6 +107,12 @@ public:
     boost::asio::awaitable<DeleteKeysProgress> delete_all_keys(DeleteKeysOptions options = {},
                                                                DeleteKeysCallback progress = {}) const {
         return service::async_delete_all_keys(handle_, options, std::string(options.match), std::move(progress));
+    }
+
+    /// Runs a script (script.hpp), its reply read as a `T`; for coroutines. Everything is copied before it returns.
+    template <class T = Value>
+    boost::asio::awaitable<T> run(const Script& script, TextList keys = {}, TextList arguments = {}) const {
+        return service::run_script<T>(handle_, service::OwnedScriptCall(script, keys, arguments));
     }
 
     Pipeline<service::Async> pipeline() const { return Pipeline<service::Async>(handle_); }
@@ -211,6 +218,24 @@ public:
         return Batch<service::Blocking, Reply>(handle_);
     }
     Transaction<service::Blocking> transaction() const { return Transaction<service::Blocking>(handle_); }
+    /// Runs a script (script.hpp), its reply read as a `T`. Its keys get the prefix.
+    /// @throws RedisProjectIsolationException naming what is missing where scripts may not be run
+    template <class T = Value>
+    T run(const Script& script, TextList keys = {}, TextList arguments = {}) const {
+        return try_run<T>(script, keys, arguments).value();
+    }
+    template <class T = Value>
+    T run(const Script& script, TextBraces keys, TextBraces arguments = {}) const {
+        return run<T>(script, TextList(keys.begin(), keys.size()), TextList(arguments.begin(), arguments.size()));
+    }
+    template <class T = Value>
+    result<T> try_run(const Script& script, TextList keys = {}, TextList arguments = {}) const {
+        service::SingleReply<T> reply(static_cast<service::Reader<T>>(&read_reply));
+        service::SinkOf<service::SingleReply<T>> sink(reply);
+        const isolation::ScriptCall call{script.source(), script.sha1(), script.read_only(), keys, arguments};
+        if (auto error = handle_.project->run_script(call, sink, handle_.options)) return *error;
+        return reply.take();
+    }
     /// Reads and writes as one, if nobody comes between: watches the keys, calls `fill` with the transaction, which reads
     /// what it needs through any client, queues its commands and gives the transaction back, and executes it; all of it
     /// again while a watched key had changed, at most `attempts` times (at least once). nullopt: it had changed each time,
