@@ -15,8 +15,8 @@ constexpr std::size_t keep_capacity = 256 * 1024;
 
 }  // namespace
 
-Multiplexer::Multiplexer(const ReplyLimits& reply_limits, const Limits& limits)
-    : limits_(limits), scanner_(reply_limits), read_size_(first_read) {}
+Multiplexer::Multiplexer(const ReplyLimits& reply_limits, const Limits& limits, std::size_t borrow_from)
+    : limits_(limits), borrow_from_(borrow_from), scanner_(reply_limits), read_size_(first_read) {}
 
 bool Multiplexer::submit(Operation& operation, TimePoint now) {
     if (in_flight() >= limits_.max_commands || pending_.size() >= limits_.max_pending_bytes) [[unlikely]]
@@ -24,13 +24,16 @@ bool Multiplexer::submit(Operation& operation, TimePoint now) {
     if (in_flight() > mask_ || ring_.empty()) [[unlikely]]
         grow_ring();
 
+    const std::uint64_t begin = end_of_stream();
     const std::string_view ready = operation.encoded();
     std::size_t size = ready.size();
-    if (ready.data() != nullptr) {
+    if (size >= borrow_from_ && borrow(operation, ready)) [[unlikely]] {
+        size = 0;  // none of it is in the buffer
+    } else if (ready.data() != nullptr) {
         std::memcpy(pending_.reserve(size), ready.data(), size);
     } else {
-        char* const begin = pending_.reserve(operation.encoded_bound());
-        size = static_cast<std::size_t>(operation.encode(begin) - begin);
+        char* const out = pending_.reserve(operation.encoded_bound());
+        size = static_cast<std::size_t>(operation.encode(out) - out);
     }
     pending_.commit(size);
 
@@ -38,8 +41,8 @@ bool Multiplexer::submit(Operation& operation, TimePoint now) {
     operation.ticket_ = tail_;
     Entry& entry = at(tail_++);
     entry.operation = &operation;
-    entry.size = size;
-    entry.end = handed_ + pending_.size();
+    entry.end = end_of_stream();
+    entry.size = static_cast<std::size_t>(entry.end - begin);
     entry.replies_left = operation.replies();
     earliest_ = std::min(earliest_, operation.attempt_deadline());
     return true;
@@ -47,6 +50,12 @@ bool Multiplexer::submit(Operation& operation, TimePoint now) {
 
 std::string_view Multiplexer::output() {
     if (writing_.empty()) {
+        if (borrowed_) [[unlikely]] {
+            handed_ += borrowed_unhanded();
+            borrowed_->handed = true;
+            maybe_taken_ = handed_;
+            return borrowed_->left;
+        }
         writing_.swap(pending_);
         handed_ += writing_.size();
     }
@@ -57,8 +66,35 @@ std::string_view Multiplexer::output() {
 void Multiplexer::written(std::size_t bytes) noexcept {
     taken_ += bytes;
     maybe_taken_ = taken_;
+    if (borrowed_ && borrowed_->handed) [[unlikely]] {
+        borrowed_->left.remove_prefix(bytes);
+        if (borrowed_->left.empty()) borrowed_.reset();
+        return;
+    }
     writing_.consume(bytes);
     if (writing_.empty() && writing_.capacity() > keep_capacity) writing_.release();
+}
+
+// What waits before it is handed out with it, so that there is one place between the two buffers for it to stand.
+bool Multiplexer::borrow(const Operation& operation, std::string_view bytes) {
+    if (borrowed_) return false;
+    const std::string_view before = pending_.view();
+    std::memcpy(writing_.reserve(before.size()), before.data(), before.size());
+    writing_.commit(before.size());
+    handed_ += before.size();
+    pending_.clear();
+    borrowed_ = std::make_unique<Borrowed>(Borrowed{&operation, bytes, false});
+    return true;
+}
+
+// The operation ends, and its bytes with it, though the socket has not taken all that it was handed.
+void Multiplexer::keep_borrowed(const Operation& operation) {
+    if (!borrowed_ || borrowed_->from != &operation) [[likely]]
+        return;
+    const std::string_view left = borrowed_->left;
+    std::memcpy(writing_.reserve(left.size()), left.data(), left.size());
+    writing_.commit(left.size());
+    borrowed_.reset();
 }
 
 std::span<char> Multiplexer::read_space() {
@@ -106,7 +142,10 @@ Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
         input_.consume(frame.size());
         if (--entry->replies_left == 0) {
             ++head_;
-            if (operation != nullptr) operation->on_complete();
+            if (operation != nullptr) {
+                keep_borrowed(*operation);  // a server that answered before it had read all
+                operation->on_complete();
+            }
         }
         if (!isolated) [[unlikely]] {
             fault_ = "a reply named a key that is not the project's own";
@@ -132,6 +171,7 @@ Multiplexer::Cancelled Multiplexer::cancel(Operation& operation) {
         remove_unwritten(ticket);
         return Cancelled::unwritten;
     }
+    keep_borrowed(operation);
     at(ticket).operation = nullptr;
     return Cancelled::tombstone;
 }
@@ -139,7 +179,11 @@ Multiplexer::Cancelled Multiplexer::cancel(Operation& operation) {
 // Cuts its bytes out of the pending output and closes the gap in the queue.
 void Multiplexer::remove_unwritten(std::uint64_t ticket) {
     const Entry entry = at(ticket);
-    pending_.cut(static_cast<std::size_t>(entry.end - entry.size - handed_), entry.size);
+    if (borrowed_ && borrowed_->from == entry.operation) {
+        borrowed_.reset();
+    } else {
+        pending_.cut(static_cast<std::size_t>(entry.end - entry.size - handed_ - borrowed_unhanded()), entry.size);
+    }
     for (std::uint64_t next = ticket + 1; next != tail_; ++next) {
         Entry moved = at(next);
         moved.end -= entry.size;
@@ -194,6 +238,7 @@ void Multiplexer::fail_all(const Error& error) {
         if (entry.operation != nullptr) failed.emplace_back(entry.operation, certainty_of(entry));
     }
     earliest_ = TimePoint::max();
+    borrowed_.reset();
     for (auto [operation, certainty] : failed) {
         Error its_own = error;
         its_own.certainty = certainty;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -28,14 +29,17 @@ public:
         std::size_t max_pending_bytes = 256u << 20;  ///< not handed to the socket
     };
 
-    Multiplexer(const ReplyLimits& reply_limits, const Limits& limits);
+    /// `borrow_from`: an operation that keeps so many bytes ready has them handed out from where they are instead of
+    /// being copied. Only for a driver that calls nothing else between `output` and `written`.
+    Multiplexer(const ReplyLimits& reply_limits, const Limits& limits, std::size_t borrow_from = never);
+    static constexpr std::size_t never = static_cast<std::size_t>(-1);
     Multiplexer(const Multiplexer&) = delete;
     Multiplexer& operator=(const Multiplexer&) = delete;
 
     // Output ------------------------------------------------------------------------------------------------
     /// Encodes the operation behind all others; its attempt begins now. False when a queue is full: nothing was taken.
     [[nodiscard]] bool submit(Operation& operation, TimePoint now);
-    bool has_output() const noexcept { return !writing_.empty() || !pending_.empty(); }
+    bool has_output() const noexcept { return !writing_.empty() || borrowed_ || !pending_.empty(); }
     /// What to write next: what the socket has not taken yet of the last hand-out, else all that is pending.
     /// From here on these commands count as written.
     std::string_view output();
@@ -83,7 +87,7 @@ public:
     /// Of all that is in flight.
     std::size_t bytes_in_flight() const noexcept {
         if (head_ == tail_) return 0;
-        return static_cast<std::size_t>(handed_ + pending_.size() - (at(head_).end - at(head_).size));
+        return static_cast<std::size_t>(end_of_stream() - (at(head_).end - at(head_).size));
     }
     /// It is in flight here.
     bool holds(const Operation& operation) const noexcept {
@@ -118,9 +122,22 @@ private:
     const Entry& at(std::uint64_t ticket) const noexcept { return ring_[ticket & mask_]; }
     void grow_ring();
     void remove_unwritten(std::uint64_t ticket);
+    /// Bytes of an operation that are handed out from where it keeps them: behind `writing_`, before `pending_`.
+    struct Borrowed {
+        const Operation* from;
+        std::string_view left;  // not taken by the socket
+        bool handed;
+    };
+    std::size_t borrowed_unhanded() const noexcept {
+        return borrowed_ && !borrowed_->handed ? borrowed_->left.size() : 0;
+    }
+    std::uint64_t end_of_stream() const noexcept { return handed_ + borrowed_unhanded() + pending_.size(); }
+    bool borrow(const Operation& operation, std::string_view bytes);
+    void keep_borrowed(const Operation& operation);
     Certainty certainty_of(const Entry& entry) const noexcept;
 
     Limits limits_;
+    std::size_t borrow_from_;
     resp::ReplyScanner scanner_;
 
     std::vector<Entry> ring_;        // size a power of two
@@ -131,10 +148,11 @@ private:
     TimePoint earliest_ = TimePoint::max();
 
     connection::ByteBuffer writing_;  // handed out, not yet taken by the socket
+    std::unique_ptr<Borrowed> borrowed_;
     connection::ByteBuffer pending_;  // whole commands not handed out
     std::uint64_t taken_ = 0;         // stream position up to which the socket took bytes
     std::uint64_t maybe_taken_ = 0;   // the same, while a write is under way: all of it
-    std::uint64_t handed_ = 0;        // stream position at which pending_ starts
+    std::uint64_t handed_ = 0;        // stream position up to which bytes were handed out
 
     connection::ByteBuffer input_;
     std::size_t read_size_ = 0;

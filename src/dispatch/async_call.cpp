@@ -34,6 +34,7 @@ void AsyncCall::refuse(Error&& refusal) {
 
 void AsyncCall::copy_commands(const AsyncCall& other) {
     commands_ = other.commands_;
+    if (!other.reader_.trusts()) reader_.distrust();
     if (other.rare_ && other.rare_->refusal) rare().refusal = other.rare_->refusal;
 }
 
@@ -83,8 +84,8 @@ std::string_view AsyncCall::ordering_key() const noexcept { return first_key(com
 void AsyncCall::start() noexcept {
     if (lane().running_in_this_thread()) return first_attempt();
     begin(Clock::now());
-    if (dispatcher_.post_to_lane(*this)) return;
-    Error error = Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
+    if (dispatcher_.post_to_lane([this] { start_on_lane(); })) return;
+    Error error = service_closed_error();
     state_.describe(error, name_, dispatcher_.origin(), Clock::now());
     receiver_->finish(&error, Ending::elsewhere);
 }

@@ -27,6 +27,9 @@ inline Duration attempt_time(const CallSettings& settings, Duration block_time) 
 inline Duration call_time(const CallSettings& settings, Duration block_time) noexcept {
     return block_time == Duration::zero() ? settings.operation_timeout : attempt_time(settings, block_time);
 }
+inline Error service_closed_error() {
+    return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
+}
 inline Error endless_wait_error() {
     return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
                      "a wait of 0 is for ever: give the call a deadline (with({.deadline = ...})) or, async, a "

@@ -103,6 +103,8 @@ std::optional<Error> attempt(pool::Pool& pool, BlockingCall& call, const CallSta
 
 void mark_io_thread() noexcept { is_io_thread = true; }
 
+std::optional<Error> refused_here() { return is_io_thread ? std::optional(io_thread_error()) : std::nullopt; }
+
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
                     bool attempt_timeout_was_shorter, TimePoint now) {
     const bool of_the_wire = error != nullptr && source == FailureSource::wire;
@@ -141,7 +143,9 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
 
     pool::Pool& pool = route().pool;
     pool::Node& node = pool.node();
-    BlockingCall call(request, sink, prefix, true, state.deadline(), attempt_time(settings_, request.block_time()));
+    // Of what is never retried (scripts) not even an error reply says that nothing was changed.
+    BlockingCall call(request, sink, prefix, request.retry() != RetryCategory::never, state.deadline(),
+                      attempt_time(settings_, request.block_time()));
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
         const pool::Node::Admission admission = node.admit(now);
@@ -190,13 +194,20 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
     return *failed;
 }
 
-// Under the mutex, so that what is posted comes before the end of the loop, whose work guard is given up only after
-// `refuse_foreign_starts`.
-bool Dispatcher::post_to_lane(AsyncCall& call) {
-    const std::lock_guard lock(starts_mutex_);
-    if (starts_refused_ && lane_keeper_) return false;
-    boost::asio::post(lane_, [&call] { call.start_on_lane(); });
-    return true;
+std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options) {
+    pool::Pool& pool = route().pool;
+    connection::SubscriptionSettings settings;
+    settings.prefix = prefix;
+    settings.database = pool.node().session().target.database;
+    settings.reply_limits = pool.node().wire().reply_limits;
+    settings.attempt_timeout = settings_.attempt_timeout;
+    settings.options = options;
+    auto listener = pool.listen(settings, {settings_.retry.base, settings_.retry.cap});
+    const bool posted = post_to_lane([pool = pool.shared_from_this(), alive = std::weak_ptr<pool::Listener>(listener)] {
+        if (const auto adopted = alive.lock()) pool->async().adopt(adopted);
+    });
+    if (!posted) listener->close(service_closed_error());
+    return listener;
 }
 
 void Dispatcher::refuse_foreign_starts() {

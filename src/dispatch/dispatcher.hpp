@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include <redoubt/dispatch/call.hpp>
 
@@ -35,9 +36,19 @@ public:
                                 const CallOptions& options, bool trusted);
     result<pool::Lease> lease(std::string_view operation, const CallOptions& options);
 
-    /// Begins the call on the lane. False: the lane is the service's own and has ended or is about to, so that
-    /// nothing posted there would run.
-    bool post_to_lane(AsyncCall& call);
+    /// Runs it on the lane. False: the lane is the service's own and has ended or is about to, so that nothing posted
+    /// there would run.
+    template <class Work>
+    bool post_to_lane(Work&& work) {
+        const std::lock_guard lock(starts_mutex_);
+        if (starts_refused_ && lane_keeper_) return false;
+        // Under the mutex, so that what is posted comes before the end of the loop, whose work guard is given up only
+        // after `refuse_foreign_starts`.
+        boost::asio::post(lane_, std::forward<Work>(work));
+        return true;
+    }
+    /// A connection of its own that listens. Any thread.
+    std::shared_ptr<pool::Listener> listen(const KeyPrefix& prefix, const SubscriberOptions& options);
     void refuse_foreign_starts();
     /// On the lane: fails the async calls, those that pause between two attempts too.
     void close_async(const Error& error);
@@ -68,6 +79,9 @@ private:
 /// deadline, is not counted: the wire's owner counted the one, and the other says nothing about the node.
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
                     bool attempt_timeout_was_shorter, TimePoint now);
+
+/// Why a blocking call is refused on this thread, if it is one of the service's own I/O threads.
+std::optional<Error> refused_here();
 
 /// Marks the calling thread as one of the service's own I/O threads, on which a blocking call is refused.
 void mark_io_thread() noexcept;

@@ -164,6 +164,12 @@ bool AsyncPool::is_unwritten(const Operation& operation) const noexcept {
     return at == wires_.end() || at->wire->is_unwritten(operation);
 }
 
+void AsyncPool::adopt(const std::shared_ptr<Listener>& listener) {
+    if (closed_) return listener->close_here(*closed_);
+    std::erase_if(listeners_, [](const std::weak_ptr<Listener>& one) { return one.expired(); });
+    listeners_.push_back(listener);
+}
+
 // Those who wait ---------------------------------------------------------------------------------------------------
 
 void AsyncPool::serve(TimePoint now) {
@@ -392,6 +398,9 @@ void AsyncPool::close(const Error& error) {
     closed_ = std::make_unique<const Error>(error);
     timer_.cancel();
     if (own_) own_->close(error);
+    for (const std::weak_ptr<Listener>& one : listeners_) {
+        if (const auto listener = one.lock()) listener->close_here(error);
+    }
     while (!wires_.empty()) {
         const auto wire = wires_.back().wire;
         remove(wires_.end() - 1);

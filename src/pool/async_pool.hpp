@@ -15,6 +15,7 @@
 #include "connection/async_wire.hpp"
 #include "pool/connections.hpp"
 #include "pool/fair_queue.hpp"
+#include "pool/listener.hpp"
 #include "pool/own_wires.hpp"
 #include "pool/wire_picker.hpp"
 
@@ -40,6 +41,8 @@ public:
     /// Forgets an operation that was submitted and not ended.
     Multiplexer::Cancelled cancel(Operation& operation, Tenant& tenant);
     bool is_unwritten(const Operation& operation) const noexcept;
+    /// It is closed when this is.
+    void adopt(const std::shared_ptr<Listener>& listener);
     /// Fails all, with what `close` means for each of them.
     void close(const Error& error);
 
@@ -105,6 +108,7 @@ private:
     std::unique_ptr<WirePicker> picker_;  // while there are several wires
     FairQueue queue_;
     std::shared_ptr<OwnWires> own_;  // made for the first operation that wants a connection of its own
+    std::vector<std::weak_ptr<Listener>> listeners_;
     boost::asio::steady_timer timer_;
     TimePoint timer_at_ = TimePoint::max();
     TimePoint next_growth_ = TimePoint::min();  // not before, after a failed opening

@@ -60,6 +60,12 @@ public:
     Node& node() noexcept { return connections_->node(); }
     policy::RetryBudget& budget() noexcept { return retry_budget_; }
 
+    /// A connection of its own that listens, once `async().adopt` has it.
+    std::shared_ptr<Listener> listen(const connection::SubscriptionSettings& settings,
+                                     const Listener::Backoff& backoff) const {
+        return std::make_shared<Listener>(executor_, connections_, settings, backoff);
+    }
+
     /// Closes what was unused or lived for too long. On the executor.
     void tidy(TimePoint now);
     bool keeps_spares() const noexcept { return connections_->settings().min_idle != 0; }

@@ -53,7 +53,7 @@ struct RedisConnectionFactory::Impl {
         const std::lock_guard lock(mutex);
         const auto found = projects.find(id);
         if (found != projects.end()) return found->second;
-        if (closed) raise(closed_error());
+        if (closed) raise(dispatch::service_closed_error());
         const Lane& lane = lanes[projects.size() % lanes.size()];
         auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target.endpoint(), std::string(id)});
         const dispatch::CallSettings settings{
@@ -132,10 +132,6 @@ struct RedisConnectionFactory::Impl {
     std::size_t projects_count() const {
         const std::lock_guard lock(mutex);
         return projects.size() - (projects.contains(own_project) ? 1 : 0);
-    }
-
-    static Error closed_error() {
-        return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
     }
 
     RedisServiceConfig config;
@@ -237,7 +233,7 @@ void RedisConnectionFactory::close() {
         if (std::exchange(impl_->closed, true)) return;
     }
     impl_->topology->stop();
-    const Error reason = Impl::closed_error();
+    const Error reason = dispatch::service_closed_error();
     for (const auto& project : impl_->all_projects()) {
         dispatch::Dispatcher& dispatcher = project->dispatcher();
         dispatcher.refuse_foreign_starts();

@@ -22,7 +22,8 @@ inline Error lost() { return Error::of(ErrorKind::connection, Certainty::applied
 
 class MultiplexerRig : public Multiplexer {
 public:
-    explicit MultiplexerRig(const Limits& limits = Limits{}) : Multiplexer(ReplyLimits{}, limits) {}
+    explicit MultiplexerRig(const Limits& limits = Limits{}, std::size_t borrow_from = never)
+        : Multiplexer(ReplyLimits{}, limits, borrow_from) {}
 
     void take(ScriptedOperation& op) { EXPECT_TRUE(submit(op, start)) << op.name(); }
     /// The socket takes all there is.

@@ -1,6 +1,7 @@
 // tests: an operation that remembers what a wire did to it, and frames for it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -40,6 +41,15 @@ public:
         bytes_ = std::move(bytes);
         return *this;
     }
+
+    /// They are at hand, as a large call's are: no `encode` is needed.
+    ScriptedOperation& ready() {
+        set_encoded(bytes_);
+        return *this;
+    }
+
+    /// What is sent of it from here on is wrong: it may be gone.
+    void spoil() { std::fill(bytes_.begin(), bytes_.end(), '?'); }
 
     std::size_t encoded_bound() const noexcept override { return bytes_.size() + 3; }  // an upper bound
     char* encode(char* out) const noexcept override {

@@ -73,6 +73,9 @@ public:
         next_ = 0;
         trouble_.reset();
     }
+    /// Error replies may be made up by a script, which can have written before: they say nothing of what was applied.
+    void distrust() noexcept { trusted_ = false; }
+    bool trusts() const noexcept { return trusted_; }
     /// How many replies are expected; before the first.
     void expect(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Something is to be looked at: an error, a failure of the node, a large reply.

@@ -72,7 +72,10 @@ public:
 
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
         ReadOutcome outcome = ReadOutcome::ok();
-        at(index, [&](auto reader, auto& slot) { outcome = reader(cursor, prefix, *slot); });
+        at(index, [&]<class Slot>(auto reader, Slot& slot) {
+            if (!slot) slot = Slot();  // an earlier attempt ended behind an error here
+            outcome = reader(cursor, prefix, *slot);
+        });
         return outcome;
     }
     void fail(std::uint32_t index, const Error& error) {
@@ -120,6 +123,7 @@ public:
         : readers_(std::move(readers)), slots_(readers_.size()) {}
 
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
+        if (!slots_[index]) slots_[index] = result<Reply>();  // an earlier attempt ended behind an error here
         return readers_[index](cursor, prefix, *slots_[index]);
     }
     void fail(std::uint32_t index, const Error& error) { slots_[index] = error; }
@@ -130,23 +134,38 @@ private:
     value_type slots_;
 };
 
-/// All of them, or the first failure.
+/// All of them, or the first failure. The values are put where the caller will find them: of a million replies none is
+/// moved again on the thread that reads for the others too.
 template <class Reply>
-class AllVectorReplies : public VectorReplies<Reply> {
+class AllVectorReplies {
 public:
     using value_type = std::vector<Reply>;
-    using VectorReplies<Reply>::VectorReplies;
+    explicit AllVectorReplies(std::vector<Reader<Reply>>&& readers)
+        : readers_(std::move(readers)), values_(readers_.size()) {}
 
-    result<value_type> take() {
-        auto&& slots = VectorReplies<Reply>::take();
-        value_type values;
-        values.reserve(slots.size());
-        for (auto& slot : slots) {
-            if (!slot) return slot.error();
-            values.push_back(std::move(*slot));
+    ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
+        if (index == 0) failed_.reset();  // of an earlier attempt
+        if constexpr (std::is_same_v<Reply, bool>) {
+            bool value = false;
+            const ReadOutcome outcome = readers_[index](cursor, prefix, value);
+            values_[index] = value;
+            return outcome;
+        } else {
+            return readers_[index](cursor, prefix, values_[index]);
         }
-        return values;
     }
+    void fail(std::uint32_t index, const Error& error) {
+        if (index == 0 || !failed_) failed_ = error;
+    }
+    result<value_type> take() {
+        if (failed_) return *failed_;
+        return std::move(values_);
+    }
+
+private:
+    std::vector<Reader<Reply>> readers_;
+    value_type values_;
+    std::optional<Error> failed_;
 };
 
 /// Lends replies to a blocking call.

@@ -1,0 +1,235 @@
+// service: the subscriber; see its header.
+#include <redoubt/service/subscriber.hpp>
+
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "dispatch/dispatcher.hpp"
+#include "pool/listener.hpp"
+
+namespace redoubt {
+namespace {
+
+namespace asio = boost::asio;
+using pool::Listener;
+
+constexpr std::string_view operation_name = "SUBSCRIBE";
+
+Listener::Names named(Subscribed kind, std::span<const std::string_view> names) {
+    Listener::Names all;
+    all.reserve(names.size());
+    for (const std::string_view name : names) all.emplace_back(kind, std::string(name));
+    return all;
+}
+
+void check(const SubscriberOptions& options) {
+    std::string_view wrong;
+    if (options.max_buffered == 0) wrong = "max_buffered of a subscriber must be at least 1";
+    if (options.max_buffered_bytes == 0) wrong = "max_buffered_bytes of a subscriber must be at least 1";
+    if (options.ping_interval <= Duration::zero()) wrong = "ping_interval of a subscriber must be above 0";
+    if (!wrong.empty()) raise(Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission, wrong));
+}
+
+// Resumes a coroutine, on its own executor, when the listener has changed, the time is over, or it is cancelled: then it
+// looks again. Any thread may ring.
+class Alarm final : public Listener::Waiting, public std::enable_shared_from_this<Alarm> {
+public:
+    void wake() override {
+        std::unique_lock lock(mutex_);
+        rung_ = true;
+        const std::unique_ptr<Sleeper> sleeper = std::move(sleeper_);
+        lock.unlock();
+        if (sleeper) sleeper->resume();
+    }
+    void wake_at(const asio::any_io_executor& executor, TimePoint time) {
+        timer_.emplace(executor, time);
+        timer_->async_wait([weak = weak_from_this()](const boost::system::error_code& failed) {
+            const auto self = weak.lock();
+            if (!failed && self) self->wake();
+        });
+    }
+    asio::awaitable<void> wait() {
+        return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+            [this]<class Handler>(Handler&& handler) {
+                auto slot = asio::get_associated_cancellation_slot(handler);
+                if (slot.is_connected()) {
+                    slot.assign([weak = weak_from_this()](asio::cancellation_type) {
+                        if (const auto self = weak.lock()) self->wake();
+                    });
+                }
+                auto sleeper = std::make_unique<SleeperOf<std::decay_t<Handler>>>(std::forward<Handler>(handler));
+                const std::lock_guard lock(mutex_);
+                if (rung_) return sleeper->resume();
+                sleeper_ = std::move(sleeper);
+            },
+            asio::use_awaitable);
+    }
+
+private:
+    struct Sleeper {
+        virtual ~Sleeper() = default;
+        virtual void resume() = 0;
+    };
+    template <class Handler>
+    struct SleeperOf final : Sleeper {
+        explicit SleeperOf(Handler&& given)
+            : handler(std::move(given)), executor(asio::get_associated_executor(handler)) {}
+        void resume() override { asio::post(executor, std::move(handler)); }
+        Handler handler;
+        asio::associated_executor_t<Handler> executor;
+    };
+
+    std::mutex mutex_;
+    bool rung_ = false;
+    std::unique_ptr<Sleeper> sleeper_;
+    std::optional<asio::steady_timer> timer_;
+};
+
+}  // namespace
+
+struct Subscriber::Impl {
+    Impl(service::Handle given, const SubscriberOptions& options)
+        : handle(std::move(given)), listener(handle.project->dispatcher().listen(handle.project->prefix(), options)) {}
+    static Error closed_error() {
+        return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the subscriber is closed");
+    }
+
+    [[noreturn]] void fail(Error error) const { raise(handle.project->refusal(std::move(error), operation_name)); }
+
+    Duration longest() const {
+        return handle.options.deadline.value_or(handle.project->dispatcher().settings().operation_timeout);
+    }
+    Error late() const {
+        Error error = Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
+                                "the server has not confirmed the subscription in time; it will be asked again");
+        if (const std::optional<Error> why = listener->last_failure())
+            error.cause = std::make_shared<const Error>(*why);
+        return error;
+    }
+
+    static asio::awaitable<void> async_subscribe(std::shared_ptr<const Impl> impl, Listener::Names all);
+
+    asio::awaitable<void> wait(Alarm& alarm) const {
+        co_await alarm.wait();
+        if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
+            fail(Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::admission, "the wait was cancelled"));
+        }
+    }
+
+    service::Handle handle;
+    std::shared_ptr<Listener> listener;
+};
+
+Subscriber::Subscriber(service::Handle handle, const SubscriberOptions& options) {
+    check(options);
+    impl_ = std::make_shared<Impl>(std::move(handle), options);
+}
+// A coroutine that still waits keeps what it waits on, not the subscription.
+Subscriber::~Subscriber() { close(); }
+Subscriber::Subscriber(Subscriber&& other) noexcept = default;
+Subscriber& Subscriber::operator=(Subscriber&& other) noexcept {
+    if (this != &other) {
+        close();
+        impl_ = std::move(other.impl_);
+    }
+    return *this;
+}
+
+void Subscriber::subscribe(std::span<const std::string_view> channels) { subscribe(Subscribed::channel, channels); }
+void Subscriber::psubscribe(std::span<const std::string_view> patterns) { subscribe(Subscribed::pattern, patterns); }
+
+void Subscriber::subscribe(Subscribed kind, std::span<const std::string_view> names) {
+    const auto impl = impl_;
+    if (std::optional<Error> refused = dispatch::refused_here()) impl->fail(std::move(*refused));
+    const Listener::Names all = named(kind, names);
+    impl->listener->add(all);
+    Listener::Outcome outcome;
+    const bool decided = impl->listener->wait_until(Clock::now() + impl->longest(), [&] {
+        outcome = impl->listener->standing(all);
+        return outcome.has_value();
+    });
+    if (!decided) impl->fail(impl->late());
+    if (*outcome) impl->fail(**outcome);
+}
+
+asio::awaitable<void> Subscriber::async_subscribe(Subscribed kind, std::span<const std::string_view> names) {
+    return Impl::async_subscribe(impl_, named(kind, names));
+}
+
+asio::awaitable<void> Subscriber::Impl::async_subscribe(std::shared_ptr<const Impl> impl, Listener::Names all) {
+    const auto executor = co_await asio::this_coro::executor;
+    impl->listener->add(all);
+    const TimePoint deadline = Clock::now() + impl->longest();
+    for (;;) {
+        const auto alarm = std::make_shared<Alarm>();
+        alarm->wake_at(executor, deadline);
+        impl->listener->when_changed(alarm);
+        const Listener::Outcome outcome = impl->listener->standing(all);
+        if (outcome && *outcome) impl->fail(**outcome);
+        if (outcome) co_return;
+        if (Clock::now() >= deadline) impl->fail(impl->late());
+        co_await impl->wait(*alarm);
+    }
+}
+
+void Subscriber::unsubscribe(Subscribed kind, std::span<const std::string_view> names) {
+    impl_->listener->remove(named(kind, names));
+}
+
+std::optional<SubscriptionEvent> Subscriber::receive(Duration wait) {
+    const auto impl = impl_;
+    if (std::optional<Error> refused = dispatch::refused_here()) impl->fail(std::move(*refused));
+    const TimePoint now = Clock::now();
+    const TimePoint deadline = wait > TimePoint::max() - now ? TimePoint::max() : now + wait;
+    std::optional<SubscriptionEvent> event;
+    std::optional<Error> closed;
+    impl->listener->wait_until(deadline, [&] {
+        auto next = impl->listener->next();
+        if (!next) {
+            closed = next.error();
+        } else {
+            event = std::move(*next);
+        }
+        return closed || event;
+    });
+    if (closed) impl->fail(std::move(*closed));
+    return event;
+}
+
+asio::awaitable<SubscriptionEvent> Subscriber::async_receive() {
+    const auto impl = impl_;
+    for (;;) {
+        const auto alarm = std::make_shared<Alarm>();
+        impl->listener->when_changed(alarm);
+        auto next = impl->listener->next();
+        if (!next) impl->fail(next.error());
+        if (*next) co_return std::move(**next);
+        co_await impl->wait(*alarm);
+    }
+}
+
+Subscriber::Iterator& Subscriber::Iterator::operator++() {
+    try {
+        event_ = subscriber_->receive(Duration::max());
+    } catch (const RedisConnectionException&) {
+        event_.reset();
+    }
+    return *this;
+}
+
+std::uint64_t Subscriber::dropped() const { return impl_->listener->dropped(); }
+
+void Subscriber::close() noexcept {
+    if (impl_) impl_->listener->close(Impl::closed_error());
+}
+
+}  // namespace redoubt
