@@ -146,6 +146,25 @@ TEST_P(UserTypes, AWrongTypeNamesTheCommandWhatWasExpectedAndWhatCame) {
     EXPECT_EQ(r.get("k"), "text");
 }
 
+// In a transaction too, where each command's failure is its own.
+TEST(WrongTypes, InsideExecSayWhatWasExpectedAndWhatCame) {
+    service::ExecReplies<std::int64_t, std::optional<std::string>> replies(
+        {cmd::incr("n").reader(), cmd::get("k").reader()});
+    const KeyPrefix prefix{"proj:alpha:"};
+    std::uint32_t index = 0;
+    for (const std::string_view frame : {"+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n", "*2\r\n*0\r\n$4\r\ntext\r\n"}) {
+        ReplyCursor cursor(frame);
+        EXPECT_TRUE(replies.read(index++, cursor, prefix));
+    }
+    const auto outcome = replies.take();
+    ASSERT_TRUE(outcome);
+    ASSERT_TRUE(*outcome);
+    const Error& error = std::get<0>(**outcome).error();
+    EXPECT_EQ(error.kind, ErrorKind::reply_type);
+    EXPECT_TRUE(contains(error.reason(), "expected integer, got array")) << error.reason();
+    EXPECT_EQ(*std::get<1>(**outcome), "text");
+}
+
 TEST_P(UserTypes, AreIsolatedLikeEverythingElse) {
     const auto r = redis();
     EXPECT_THROW((void)r.command_as<std::string>("FLUSHALL"), RedisProjectIsolationException);

@@ -25,17 +25,17 @@ Command<SortedSetScanPage> next_page(const ScanState& state) {
     return cmd::zscan(state.key, state.cursor, {.match = state.match, .count = state.count});
 }
 
+// What a page looks at unless it is said: few round trips, and still no long stop for others.
+constexpr std::uint32_t page_size = 1000;
+
 ScanState scan_of_keys(const Handle& handle, const ScanOptions& options) {
-    return {handle, {}, std::string(options.match), std::string(options.type), options.count, 0, false};
+    return {handle, {}, std::string(options.match), std::string(options.type), options.count.value_or(page_size)};
 }
 ScanState scan_of_members(const Handle& handle, std::string_view key, const MemberScanOptions& options) {
-    return {handle, std::string(key), std::string(options.match), {}, options.count, 0, false};
+    return {handle, std::string(key), std::string(options.match), {}, options.count.value_or(page_size)};
 }
 
 namespace {
-
-/// What a page of a whole scan looks at: few round trips, and still no long stop for others.
-constexpr std::uint32_t page_size = 1000;
 
 /// Keys without those that a scan tells of again.
 class Distinct {
@@ -116,7 +116,7 @@ private:
 
 std::vector<std::string> keys(const Handle& handle, std::string_view pattern) {
     const ProjectIsolatedRedisClient redis(handle);
-    ScanState state = scan_of_keys(handle, {.match = pattern, .count = page_size, .type = {}});
+    ScanState state = scan_of_keys(handle, {.match = pattern});
     Distinct distinct;
     do {
         ScanPage page = redis.invoke(next_page<ScanPage>(state));
@@ -128,7 +128,7 @@ std::vector<std::string> keys(const Handle& handle, std::string_view pattern) {
 
 std::uint64_t count_keys(const Handle& handle, std::string_view pattern) {
     const ProjectIsolatedRedisClient redis(handle);
-    ScanState state = scan_of_keys(handle, {.match = pattern, .count = page_size, .type = {}});
+    ScanState state = scan_of_keys(handle, {.match = pattern});
     DistinctCount distinct;
     do {
         const ScanPage page = redis.invoke(next_page<ScanPage>(state));
@@ -151,14 +151,14 @@ DeleteKeysProgress delete_all_keys(const Handle& handle, const DeleteKeysOptions
 }
 
 boost::asio::awaitable<std::vector<std::string>> async_keys(Handle handle, std::string pattern) {
-    AsyncScan<ScanPage> scan(scan_of_keys(handle, {.match = pattern, .count = page_size, .type = {}}));
+    AsyncScan<ScanPage> scan(scan_of_keys(handle, {.match = pattern}));
     Distinct distinct;
     while (auto page = co_await scan.next()) distinct.add(std::move(page->keys));
     co_return distinct.take();
 }
 
 boost::asio::awaitable<std::uint64_t> async_count_keys(Handle handle, std::string pattern) {
-    AsyncScan<ScanPage> scan(scan_of_keys(handle, {.match = pattern, .count = page_size, .type = {}}));
+    AsyncScan<ScanPage> scan(scan_of_keys(handle, {.match = pattern}));
     DistinctCount distinct;
     while (auto page = co_await scan.next()) distinct.add(page->keys);
     co_return distinct.count();

@@ -99,7 +99,14 @@ public:
     template <class Call, class Await>
     auto call(std::string_view command, Call make, Await) {
         note(command);
-        return std::get<0>(make(redis().pipeline()).execute());
+        return finish(make(redis().pipeline()));
+    }
+
+private:
+    // Once for each type of reply, not for each call, which the compiler would take minutes for.
+    template <class Chain>
+    [[gnu::noinline]] static auto finish(Chain&& chain) {
+        return std::get<0>(std::move(chain).execute());
     }
 };
 
@@ -109,7 +116,13 @@ public:
     template <class Call, class Await>
     auto call(std::string_view command, Call make, Await) {
         note(command);
-        return std::get<0>(make(redis().transaction()).execute().value());
+        return finish(make(redis().transaction()));
+    }
+
+private:
+    template <class Chain>
+    [[gnu::noinline]] static auto finish(Chain&& chain) {
+        return std::get<0>(std::move(chain).execute().value());
     }
 };
 
@@ -120,13 +133,18 @@ public:
     auto call(std::string_view command, Call, Await await) {
         note(command);
         std::invoke_result_t<Call, const ProjectIsolatedRedisClient&> reply{};
+        finish(await(redis().async(), reply));
+        return reply;
+    }
+
+private:
+    [[gnu::noinline]] static void finish(boost::asio::awaitable<void>&& awaited) {
         boost::asio::io_context loop{1};
         std::exception_ptr failure;
-        boost::asio::co_spawn(loop, await(redis().async(), reply),
+        boost::asio::co_spawn(loop, std::move(awaited),
                               [&](std::exception_ptr outcome) { failure = std::move(outcome); });
         expect_runs_out(loop);
         if (failure) std::rethrow_exception(failure);
-        return reply;
     }
 };
 

@@ -39,6 +39,8 @@ protected:
 /// The error of one command inside EXEC. A script can return any error after it has written, so it is `unknown`
 /// unless it is certainly raised before execution.
 Error error_inside_exec(std::string_view text, const KeyPrefix& prefix);
+/// Of a reply that has another shape than its reader takes: what was expected, and what came.
+Error error_of_shape(const ReadOutcome& outcome);
 
 /// Where one call stands: which reply comes next, and the error of a single command. Shared by both kinds of
 /// callers.

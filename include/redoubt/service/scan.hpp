@@ -2,8 +2,8 @@
 // blocking callers and page by page for coroutines; and how the deletion of all keys is asked for.
 //
 // A scan tells of everything that is there from its beginning to its end, and may tell of what comes or goes meanwhile.
-// It may tell of a key or member more than once. The server walks the keys of all projects, a step at a time, so that
-// nobody waits for long; those of other projects are left out there, and dropped here should one come nevertheless.
+// It may tell of a key or member more than once. The server walks the keys of all projects, 1000 at a time unless `count`
+// says otherwise, so that nobody waits for long; those of others are left out there, and dropped here if they come.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,7 @@ struct ScanState {
     std::string key;  ///< of HSCAN, SSCAN, ZSCAN
     std::string match;
     std::string type;
-    std::optional<std::uint32_t> count;
+    std::uint32_t count = 0;
     std::uint64_t cursor = 0;  ///< where the next page begins
     bool finished = false;     ///< there is no next page
 };

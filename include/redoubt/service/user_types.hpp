@@ -73,10 +73,18 @@ private:
     std::string_view view_;
 };
 
+template <class T>
+concept HasReader = requires(ReplyCursor& cursor, const KeyPrefix& prefix, T& out) {
+    { read_reply(cursor, prefix, out) } -> std::same_as<ReadOutcome>;
+};
+
 /// Reads a `T` by `read_reply`, whichever namespace that is in; a vector or an optional of one by its elements'.
 /// Afterwards the cursor stands behind the reply, whatever the reader did.
 template <class T>
 struct UserReader {
+    static_assert(HasReader<T>,
+                  "a reply is read as a T by a function ReadOutcome read_reply(ReplyCursor&, const "
+                  "KeyPrefix&, T&) beside T; numbers are std::int64_t or double");
     static ReadOutcome read(ReplyCursor& cursor, const KeyPrefix& prefix, T& out) {
         const RespType got = cursor.peek().type;
         ReplyCursor behind = cursor;
@@ -90,11 +98,6 @@ struct UserReader {
         cursor = behind;
         return outcome;
     }
-};
-
-template <class T>
-concept HasReader = requires(ReplyCursor& cursor, const KeyPrefix& prefix, T& out) {
-    { read_reply(cursor, prefix, out) } -> std::same_as<ReadOutcome>;
 };
 
 template <class T>

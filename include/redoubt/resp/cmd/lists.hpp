@@ -53,7 +53,7 @@ Command<std::optional<std::string>> lmove(std::string_view source, std::string_v
                                           ListEnd to);
 Command<std::optional<std::string>> rpoplpush(std::string_view source, std::string_view destination);
 
-Command<std::int64_t> llen(std::string_view key);
+Command<std::int64_t> llen(std::string_view key);  ///< how many elements
 /// Negative indexes count from the end.
 Command<std::optional<std::string>> lindex(std::string_view key, std::int64_t index);
 Command<Ok> lset(std::string_view key, std::int64_t index, std::string_view element);

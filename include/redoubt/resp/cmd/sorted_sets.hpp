@@ -90,15 +90,15 @@ Command<std::int64_t> zadd(std::string_view key, ScoreBraces members, ZaddOption
 /// ZADD ... INCR: adds to the score, and returns it; nullopt when a condition was not met.
 Command<std::optional<double>> zadd_incr(std::string_view key, double by, std::string_view member,
                                          ZaddOptions options = {});
-Command<double> zincrby(std::string_view key, double by, std::string_view member);
-Command<std::int64_t> zrem(std::string_view key, std::string_view member);
+Command<double> zincrby(std::string_view key, double by, std::string_view member);  ///< adds to the score
+Command<std::int64_t> zrem(std::string_view key, std::string_view member);          ///< says how many there were
 Command<std::int64_t> zrem(std::string_view key, TextList members);
 Command<std::int64_t> zrem(std::string_view key, TextBraces members);
 
-Command<std::int64_t> zcard(std::string_view key);
-Command<std::int64_t> zcount(std::string_view key, ScoreBound min, ScoreBound max);
-Command<std::int64_t> zlexcount(std::string_view key, LexBound min, LexBound max);
-Command<std::optional<double>> zscore(std::string_view key, std::string_view member);
+Command<std::int64_t> zcard(std::string_view key);                                     ///< how many members
+Command<std::int64_t> zcount(std::string_view key, ScoreBound min, ScoreBound max);    ///< how many lie between
+Command<std::int64_t> zlexcount(std::string_view key, LexBound min, LexBound max);     ///< how many lie between
+Command<std::optional<double>> zscore(std::string_view key, std::string_view member);  ///< nullopt: no such member
 Command<std::vector<std::optional<double>>> zmscore(std::string_view key, TextList members);
 Command<std::vector<std::optional<double>>> zmscore(std::string_view key, TextBraces members);
 /// The place of a member, from the lowest score or from the highest; 0 is the first.

@@ -72,7 +72,7 @@ Command<std::string> xadd(std::string_view key, PairBraces fields, XaddOptions o
 /// XADD ... NOMKSTREAM: appends only to a stream that exists; nullopt when there is none.
 Command<std::optional<std::string>> xadd_existing(std::string_view key, PairList fields, XaddOptions options = {});
 Command<std::optional<std::string>> xadd_existing(std::string_view key, PairBraces fields, XaddOptions options = {});
-Command<std::int64_t> xlen(std::string_view key);
+Command<std::int64_t> xlen(std::string_view key);  ///< how many entries
 /// The entries from `start` to `end`, both included; `-` and `+` are the ends, `(` in front excludes an id.
 Command<std::vector<StreamEntry>> xrange(std::string_view key, std::string_view start = "-", std::string_view end = "+",
                                          std::optional<std::uint32_t> count = std::nullopt);

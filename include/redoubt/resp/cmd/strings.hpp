@@ -61,12 +61,12 @@ Command<std::optional<std::string>> get(std::string_view key);
 Command<bool> set(std::string_view key, std::string_view value, SetOptions options = {});
 /// SET ... GET: sets the value and returns the one before. With nx or xx: whether it was set is not said.
 Command<std::optional<std::string>> set_get(std::string_view key, std::string_view value, SetOptions options = {});
-Command<std::optional<std::string>> getset(std::string_view key, std::string_view value);
+Command<std::optional<std::string>> getset(std::string_view key, std::string_view value);  ///< SET ... GET, older
 /// The value; sets or takes away the expiry.
 Command<std::optional<std::string>> getex(std::string_view key, GetExOptions options = {});
 /// The value; deletes the key.
 Command<std::optional<std::string>> getdel(std::string_view key);
-Command<bool> setnx(std::string_view key, std::string_view value);
+Command<bool> setnx(std::string_view key, std::string_view value);  ///< sets it unless it exists
 Command<Ok> setex(std::string_view key, std::chrono::seconds time_to_live, std::string_view value);
 Command<Ok> psetex(std::string_view key, std::chrono::milliseconds time_to_live, std::string_view value);
 
@@ -86,7 +86,7 @@ Command<std::string> getrange(std::string_view key, std::int64_t start, std::int
 Command<std::int64_t> setrange(std::string_view key, std::uint32_t offset, std::string_view value);
 /// Appends, and returns the new length.
 Command<std::int64_t> append(std::string_view key, std::string_view value);
-Command<std::int64_t> strlen(std::string_view key);
+Command<std::int64_t> strlen(std::string_view key);  ///< its length in bytes
 
 /// Each of these returns the new number; a key that does not exist counts as 0.
 Command<std::int64_t> incr(std::string_view key);
