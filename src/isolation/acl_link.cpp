@@ -31,6 +31,10 @@ std::string encoded(const std::vector<AclLink::Words>& commands) {
     return out;
 }
 
+Error closed_error() {
+    return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::connecting, "the service is closed");
+}
+
 }  // namespace
 
 StopSignal::StopSignal() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
@@ -74,7 +78,7 @@ std::optional<Error> AclLink::connect(TimePoint deadline) {
         }
         (void)wait(dialer.wait_fd(), dialer.wait_events(), dialer.wait_until());
         if (stop_->stopped()) {
-            return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::connecting, "the service is closed");
+            return closed_error();
         }
     }
 }
@@ -85,6 +89,7 @@ Error AclLink::lost(ErrorKind kind, std::string why) {
 }
 
 result<std::vector<Value>> AclLink::exchange(const std::vector<Words>& commands, TimePoint deadline) {
+    if (stop_->stopped()) return closed_error();
     if (!transport_.is_open() || !transport_.is_quiet()) {
         transport_.close();
         if (std::optional<Error> error = connect(deadline)) return *error;
