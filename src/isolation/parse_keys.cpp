@@ -68,7 +68,8 @@ Refusal parse_keys(const CommandSpec& spec, Words words, Rules rules, Parsed& ou
     }
     out.arguments.reserve(words.size() - spec.words);
     for (std::size_t i = spec.words; i < words.size(); ++i) {
-        out.arguments.push_back(is_key[i] ? Argument::key(words[i]) : Argument::text(words[i]));
+        const bool prefixed = is_key[i] && rules.holds(Rule::key_prefix);
+        out.arguments.push_back(prefixed ? Argument::key(words[i]) : Argument::text(words[i]));
     }
     return std::nullopt;
 }

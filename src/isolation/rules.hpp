@@ -20,11 +20,13 @@ enum class Rule : std::uint8_t {
     scan_match,            ///< SCAN and PUBSUB CHANNELS always with a pattern that begins with the prefix
     one_scan_match,        ///< SCAN with one MATCH at most: the server takes the last
     channel_prefix,        ///< channels get the prefix
+    key_prefix,            ///< keys get the prefix
+    refusals,              ///< what the table says cannot be confined is refused
 };
 
-inline constexpr std::array<std::string_view, 10> rule_names{
+inline constexpr std::array<std::string_view, 12> rule_names{
     "every-key",          "counted-keys",   "copy-within-database", "one-geo-store",  "one-sort-store",
-    "sort-own-key-alone", "stream-grammar", "scan-match",           "one-scan-match", "channel-prefix",
+    "sort-own-key-alone", "stream-grammar", "scan-match",           "one-scan-match", "channel-prefix",     "key-prefix",     "refusals",
 };
 
 /// Which rules hold: all, unless a test says otherwise.
@@ -45,6 +47,6 @@ private:
     }
     std::uint16_t off_ = 0;
 };
-static_assert(static_cast<std::size_t>(Rule::channel_prefix) + 1 == rule_names.size());
+static_assert(static_cast<std::size_t>(Rule::refusals) + 1 == rule_names.size());
 
 }  // namespace redoubt::isolation

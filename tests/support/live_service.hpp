@@ -78,6 +78,7 @@ protected:
     }
     /// Before `server()`, which else starts one with `options_for`.
     EmbeddedServer& start_server(const EmbeddedServerOptions& options) {
+        raw_.reset();
         server_ = std::make_unique<EmbeddedServer>(options);
         return *server_;
     }
