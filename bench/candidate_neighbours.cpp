@@ -1,9 +1,7 @@
 // bench: one caller's GETs while another caller of the same project does something large; and quiet, in the same run.
 //
 // Both callers are threads of their own, and so is the service's loop: what the measured caller waits for is the
-// product and the server, never its own thread that is busy with the neighbour's values. One GET is due each
-// millisecond. While one takes longer, those that fall due meanwhile count as if begun then and ended with it: else a
-// stall of seconds would be one slow GET among thousands, and p99 would not see it.
+// product and the server, never its own thread that is busy with the neighbour's values.
 #include <atomic>
 #include <thread>
 
@@ -12,6 +10,7 @@
 #include <redoubt/redoubt.hpp>
 
 #include "support/cell.hpp"
+#include "support/open_loop.hpp"
 
 namespace bench {
 namespace {
@@ -21,9 +20,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t large_value = 100'000'000;
 constexpr std::size_t long_pipeline = 1'000'000;
-constexpr auto interval = 1ms;
-constexpr double interval_us = 1000;
-constexpr double failed_us = 10e6;  // a GET that fails counts as the deadline of a call
 
 /// The measured caller, or the neighbour: both block, or both use the async wires.
 class Caller {
@@ -48,42 +44,6 @@ private:
     redoubt::ProjectIsolatedRedisClient redis_;
     bool async_;
 };
-
-struct Measured {
-    std::vector<double> us;
-    std::size_t gets = 0;
-    std::size_t failed = 0;
-    double quantile(double q) {
-        if (us.empty()) return 0;
-        const auto at = static_cast<std::ptrdiff_t>(q * static_cast<double>(us.size() - 1));
-        std::nth_element(us.begin(), us.begin() + at, us.end());
-        return us[static_cast<std::size_t>(at)];
-    }
-};
-
-Measured measure(const Caller& caller, const std::string& key, double seconds) {
-    Measured measured;
-    const Clock::time_point end =
-        Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-    for (Clock::time_point due = Clock::now(); due < end; due += interval) {
-        std::this_thread::sleep_until(due);
-        const Clock::time_point begin = Clock::now();  // how late this thread woke up is nobody's fault
-        double us = failed_us;
-        try {
-            if (!caller.get(key)) throw std::runtime_error("the key is gone");
-            us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
-        } catch (const redoubt::RedisException&) {
-            ++measured.failed;
-        }
-        ++measured.gets;
-        measured.us.push_back(us);
-        for (due = std::max(due, begin); Clock::now() - due > interval; due += interval) {
-            us -= interval_us;
-            if (us > 0) measured.us.push_back(us);
-        }
-    }
-    return measured;
-}
 
 double peak_rss_mb() {
     rusage usage{};
@@ -110,9 +70,12 @@ void run(const Arguments& arguments) {
     if (with == "large") redis.set(large, std::string(large_value, 'l'));
 
     const Caller caller(redis, async);
-    (void)measure(caller, key, 0.2);
+    const auto get = [&] {
+        if (!caller.get(key)) throw std::runtime_error("the key is gone");
+    };
+    (void)measure_due(get, 0.2);
     const double seconds = std::max(arguments.number("seconds", 1), 1.0);
-    Measured quiet = measure(caller, key, seconds);
+    Measured quiet = measure_due(get, seconds);
     const double quiet_rss = peak_rss_mb();
 
     std::atomic<bool> done{false};
@@ -130,7 +93,7 @@ void run(const Arguments& arguments) {
             }
         }
     });
-    Measured beside = measure(caller, key, std::max(3 * seconds, 3.0));
+    Measured beside = measure_due(get, std::max(3 * seconds, 3.0));
     done = true;
     neighbour.join();
     if (with == "large") redis.del(large);

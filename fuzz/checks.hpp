@@ -14,7 +14,7 @@
 
 #include <boost/json/parse.hpp>
 
-#include <redoubt/resp/read_reply.hpp>
+#include <redoubt/resp/cmd.hpp>
 
 #include "resp/scanner.hpp"
 
@@ -187,6 +187,13 @@ inline std::string check_read_reply(std::string_view bytes, const ReplyLimits& l
                              std::vector<std::int64_t>, std::vector<bool>, StringMap,
                              std::vector<std::pair<std::string, std::string>>, std::vector<ScoredMember>, ScanPage,
                              HashScanPage, SetScanPage, SortedSetScanPage, KeyTtl>(frame, prefix);
+        if (fault.empty()) {
+            fault = check_readers_of<std::vector<std::optional<std::int64_t>>, LcsMatches,
+                                     std::vector<std::optional<GeoPoint>>, std::vector<GeoMatch>,
+                                     std::vector<StreamEntry>, std::vector<StreamEntries>, StreamInfo, PendingSummary,
+                                     std::vector<PendingEntry>, AutoclaimPage, AutoclaimIds,
+                                     std::vector<StreamGroupInfo>, std::vector<StreamConsumerInfo>>(frame, prefix);
+        }
         if (!fault.empty()) return fault;
         bytes.remove_prefix(frame.size());
     }

@@ -184,6 +184,8 @@ TEST(ServerErrors, NameKeysAsTheCallerDoes) {
     };
     EXPECT_EQ(told("ERR no such key 'proj:a:k' nor 'proj:a:l'", prefix), "ERR no such key 'k' nor 'l'");
     EXPECT_EQ(told("ERR no such key 'proj:a:proj:ak'", prefix), "ERR no such key 'proj:ak'");
+    // Taken off once: this caller's key begins with it.
+    EXPECT_EQ(told("ERR no such key 'proj:a:proj:a:k' nor 'proj:a:l'", prefix), "ERR no such key 'proj:a:k' nor 'l'");
     EXPECT_EQ(told("ERR 'proj:a:k'", KeyPrefix{}), "ERR 'proj:a:k'");
 }
 

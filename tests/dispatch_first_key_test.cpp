@@ -34,6 +34,14 @@ TEST(FirstKey, OfSeveralCommandsIsThatOfTheFirstThatHasOne) {
     EXPECT_EQ(first_key(encoded({"PING"}) + encoded({"PING"})), "");
 }
 
+TEST(FirstKey, OfAReadOfStreamsStandsBehindItsOptions) {
+    EXPECT_EQ(first_key(encoded({"XREAD", "streams", "s", "0"})), "s");
+    EXPECT_EQ(first_key(encoded({"XREAD", "COUNT", "2", "BLOCK", "5", "STREAMS", "s", "t", "0", "0"})), "s");
+    EXPECT_EQ(first_key(encoded({"XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"})), "s");
+    EXPECT_EQ(first_key(encoded({"XREAD", "COUNT", "2"})), "");
+    EXPECT_EQ(first_key(encoded({"XREAD", "COUNT", "2", "STREAMS"})), "");
+}
+
 TEST(FirstKey, OfAnythingElseIsNone) {
     const std::string whole = encoded({"BITOP", "AND", "to", "from"});
     for (std::size_t size = 0; size != whole.size(); ++size) {

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/encoded.hpp"
+#include "support/golden.hpp"
 
 namespace redoubt {
 namespace {
@@ -17,43 +17,13 @@ namespace {
 using namespace std::chrono_literals;
 using enum RetryCategory;
 
-using testing::encoded;
+using testing::covered;
+using testing::read_as;
 
-const KeyPrefix prefix{"proj:a:"};
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 const std::chrono::sys_seconds moment{1700000000s};
 const std::chrono::sys_time<std::chrono::milliseconds> exact_moment{1700000000123ms};
-
-/// `HSET <h f 1`: the words of a command; `<` stands for the prefix.
-std::string bytes_of(std::string_view line) {
-    std::vector<std::string> words(1);
-    for (const char byte : line) {
-        if (byte == ' ') {
-            words.emplace_back();
-        } else if (byte == '<') {
-            words.back().append(prefix.view());
-        } else {
-            words.back().push_back(byte);
-        }
-    }
-    return testing::resp(words);
-}
-
-std::set<std::string>& covered() {
-    static std::set<std::string> names;
-    return names;
-}
-
-// Compares inside the expression, while its temporaries live, as a surface would encode it.
-void check(std::string_view name, const CommandView& command, RetryCategory retry, std::string_view line) {
-    covered().insert(std::string{name});
-    EXPECT_EQ(encoded(command, prefix), bytes_of(line)) << name;
-    EXPECT_EQ(command.retry(), retry) << line;
-    EXPECT_EQ(command.invalid(), "") << line;
-}
-
-#define SENDS(name, arguments, retry, line) check(#name, cmd::name arguments, retry, line)
 
 void check_strings() {
     const std::vector<std::string_view> two{"a", "b"};
@@ -90,24 +60,15 @@ void check_strings() {
     SENDS(setrange, ("k", 5, "v"), idempotent, "SETRANGE <k 5 v");
     SENDS(append, ("k", "v"), accumulating, "APPEND <k v");
     SENDS(strlen, ("k"), read_only, "STRLEN <k");
+    SENDS(lcs, ("a", "b"), read_only, "LCS <a <b");
+    SENDS(lcs_length, ("a", "b"), read_only, "LCS <a <b LEN");
+    SENDS(lcs_matches, ("a", "b"), read_only, "LCS <a <b IDX WITHMATCHLEN");
+    SENDS(lcs_matches, ("a", "b", 4), read_only, "LCS <a <b IDX MINMATCHLEN 4 WITHMATCHLEN");
     SENDS(incr, ("k"), accumulating, "INCR <k");
     SENDS(decr, ("k"), accumulating, "DECR <k");
     SENDS(incrby, ("k", -5), accumulating, "INCRBY <k -5");
     SENDS(decrby, ("k", 5), accumulating, "DECRBY <k 5");
     SENDS(incrbyfloat, ("k", 0.5), accumulating, "INCRBYFLOAT <k 0.5");
-    SENDS(setbit, ("k", 7, true), idempotent, "SETBIT <k 7 1");
-    SENDS(getbit, ("k", 7), read_only, "GETBIT <k 7");
-    SENDS(bitcount, ("k"), read_only, "BITCOUNT <k");
-    SENDS(bitcount, ("k", 0, -1), read_only, "BITCOUNT <k 0 -1");
-    SENDS(bitpos, ("k", false), read_only, "BITPOS <k 0");
-    SENDS(pfadd, ("k", "e"), idempotent, "PFADD <k e");
-    SENDS(pfadd, ("k", two), idempotent, "PFADD <k a b");
-    SENDS(pfadd, ("k", {"a", "b"}), idempotent, "PFADD <k a b");
-    SENDS(pfcount, ("k"), read_only, "PFCOUNT <k");
-    SENDS(pfcount, (two), read_only, "PFCOUNT <a <b");
-    SENDS(pfcount, ({"a", "b"}), read_only, "PFCOUNT <a <b");
-    SENDS(pfmerge, ("d", two), idempotent, "PFMERGE <d <a <b");
-    SENDS(pfmerge, ("d", {"a"}), idempotent, "PFMERGE <d <a");
 }
 
 void check_keys() {
@@ -133,7 +94,15 @@ void check_keys() {
     SENDS(pexpireat, ("k", exact_moment, {.gt = true}), conditional, "PEXPIREAT <k 1700000000123 GT");
     SENDS(ttl, ("k"), read_only, "TTL <k");
     SENDS(pttl, ("k"), read_only, "PTTL <k");
+    SENDS(expiretime, ("k"), read_only, "EXPIRETIME <k");
+    SENDS(pexpiretime, ("k"), read_only, "PEXPIRETIME <k");
     SENDS(persist, ("k"), idempotent, "PERSIST <k");
+    SENDS(sort, ("l"), read_only, "SORT <l");
+    SENDS(sort, ("l", {.desc = true, .alpha = true, .offset = 1, .count = 2}), read_only,
+          "SORT <l LIMIT 1 2 DESC ALPHA");
+    SENDS(sort_ro, ("l", {.nosort = true, .offset = 5}), read_only, "SORT_RO <l BY nosort LIMIT 5 -1");
+    SENDS(sort_store, ("d", "l"), idempotent, "SORT <l STORE <d");
+    SENDS(sort_store, ("l", "l", {.count = 3}), accumulating, "SORT <l LIMIT 0 3 STORE <l");
     SENDS(type, ("k"), read_only, "TYPE <k");
     SENDS(rename, ("a", "b"), conditional, "RENAME <a <b");
     SENDS(renamenx, ("a", "b"), conditional, "RENAMENX <a <b");
@@ -151,6 +120,7 @@ void check_keys() {
     SENDS(ping, (), read_only, "PING");
     SENDS(ping, ("hello"), read_only, "PING hello");
     SENDS(echo, ("hello"), read_only, "ECHO hello");
+    SENDS(time, (), read_only, "TIME");
 }
 
 void check_hashes() {
@@ -204,6 +174,13 @@ void check_lists() {
     SENDS(brpop, ("l", 10ms), accumulating, "BRPOP <l 0.01");
     SENDS(brpop, (two, 1s), accumulating, "BRPOP <a <b 1");
     SENDS(brpop, ({"a"}, 1s), accumulating, "BRPOP <a 1");
+    SENDS(brpoplpush, ("s", "d", 1s), accumulating, "BRPOPLPUSH <s <d 1");
+    SENDS(lmpop, ("l", ListEnd::left), accumulating, "LMPOP 1 <l LEFT COUNT 1");
+    SENDS(lmpop, (two, ListEnd::right, 3), accumulating, "LMPOP 2 <a <b RIGHT COUNT 3");
+    SENDS(lmpop, ({"a", "b"}, ListEnd::left), accumulating, "LMPOP 2 <a <b LEFT COUNT 1");
+    SENDS(blmpop, ("l", ListEnd::left, 1s), accumulating, "BLMPOP 1 1 <l LEFT COUNT 1");
+    SENDS(blmpop, (two, ListEnd::right, 500ms, 2), accumulating, "BLMPOP 0.5 2 <a <b RIGHT COUNT 2");
+    SENDS(blmpop, ({"a"}, ListEnd::left, 0s), accumulating, "BLMPOP 0 1 <a LEFT COUNT 1");
     SENDS(blmove, ("s", "d", ListEnd::left, ListEnd::right, 1s), accumulating, "BLMOVE <s <d LEFT RIGHT 1");
     SENDS(rpop, ("l", 2), accumulating, "RPOP <l 2");
     SENDS(lmove, ("a", "b", ListEnd::left, ListEnd::right), accumulating, "LMOVE <a <b LEFT RIGHT");
@@ -298,6 +275,19 @@ void check_sorted_sets() {
     SENDS(zrangestore, ("d", "s", 0, 9, true), idempotent, "ZRANGESTORE <d <s 0 9 REV");
     SENDS(zrangestore, ("s", "s", 1, 9), accumulating, "ZRANGESTORE <s <s 1 9");
     SENDS(zrangestore_by_score, ("d", "s", 1, 5), idempotent, "ZRANGESTORE <d <s 1 5 BYSCORE");
+    SENDS(zrangestore_by_lex, ("d", "s", LexBound::open("a"), LexBound::highest()), idempotent,
+          "ZRANGESTORE <d <s (a + BYLEX");
+    SENDS(zrevrange, ("z", 0, 9), read_only, "ZREVRANGE <z 0 9");
+    SENDS(zrevrange_with_scores, ("z", 0, 9), read_only, "ZREVRANGE <z 0 9 WITHSCORES");
+    SENDS(zrangebyscore, ("z", 1, ScoreBound::open(5)), read_only, "ZRANGEBYSCORE <z 1 (5");
+    SENDS(zrangebyscore_with_scores, ("z", 1, 5, {.offset = 2}), read_only,
+          "ZRANGEBYSCORE <z 1 5 WITHSCORES LIMIT 2 -1");
+    SENDS(zrevrangebyscore, ("z", ScoreBound::highest(), 1, {.count = 3}), read_only,
+          "ZREVRANGEBYSCORE <z inf 1 LIMIT 0 3");
+    SENDS(zrevrangebyscore_with_scores, ("z", 5, 1), read_only, "ZREVRANGEBYSCORE <z 5 1 WITHSCORES");
+    SENDS(zrangebylex, ("z", LexBound::lowest(), LexBound::closed("m")), read_only, "ZRANGEBYLEX <z - [m");
+    SENDS(zrevrangebylex, ("z", LexBound::open("m"), LexBound::lowest(), {.offset = 1, .count = 2}), read_only,
+          "ZREVRANGEBYLEX <z (m - LIMIT 1 2");
     SENDS(zremrangebyrank, ("z", 0, 9), accumulating, "ZREMRANGEBYRANK <z 0 9");
     SENDS(zremrangebyscore, ("z", ScoreBound::open(1), 2), idempotent, "ZREMRANGEBYSCORE <z (1 2");
     SENDS(zremrangebylex, ("z", LexBound::closed("a"), LexBound::open("b")), idempotent, "ZREMRANGEBYLEX <z [a (b");
@@ -310,6 +300,12 @@ void check_sorted_sets() {
     SENDS(bzpopmax, ("z", 1s), accumulating, "BZPOPMAX <z 1");
     SENDS(bzpopmax, (sets, 1s), accumulating, "BZPOPMAX <a <b 1");
     SENDS(bzpopmax, ({"a"}, 1s), accumulating, "BZPOPMAX <a 1");
+    SENDS(zmpop, ("z", ScoreEnd::lowest), accumulating, "ZMPOP 1 <z MIN COUNT 1");
+    SENDS(zmpop, (sets, ScoreEnd::highest, 3), accumulating, "ZMPOP 2 <a <b MAX COUNT 3");
+    SENDS(zmpop, ({"a"}, ScoreEnd::lowest), accumulating, "ZMPOP 1 <a MIN COUNT 1");
+    SENDS(bzmpop, ("z", ScoreEnd::lowest, 1s), accumulating, "BZMPOP 1 1 <z MIN COUNT 1");
+    SENDS(bzmpop, (sets, ScoreEnd::highest, 1s, 3), accumulating, "BZMPOP 1 2 <a <b MAX COUNT 3");
+    SENDS(bzmpop, ({"a"}, ScoreEnd::lowest, 1s), accumulating, "BZMPOP 1 1 <a MIN COUNT 1");
     SENDS(zrandmember, ("z"), read_only, "ZRANDMEMBER <z");
     SENDS(zrandmember, ("z", 2), read_only, "ZRANDMEMBER <z 2");
     SENDS(zrandmember_with_scores, ("z", -2), read_only, "ZRANDMEMBER <z -2 WITHSCORES");
@@ -337,6 +333,21 @@ void check_sorted_sets() {
     SENDS(zscan, ("z", 0, {.count = 100}), read_only, "ZSCAN <z 0 COUNT 100");
 }
 
+/// Those of commands_*.inc have tests of their own.
+std::set<std::string> listed_elsewhere() {
+    std::set<std::string> listed;
+#define REDOUBT_COMMAND(name, parameters, arguments) listed.insert(#name);
+#define REDOUBT_KEYS_COMMAND(name) listed.insert(#name);
+#define REDOUBT_MEMBERS_COMMAND(name) listed.insert(#name);
+#include <redoubt/service/commands_bitmaps.inc>
+#include <redoubt/service/commands_geo.inc>
+#include <redoubt/service/commands_streams.inc>
+#undef REDOUBT_COMMAND
+#undef REDOUBT_KEYS_COMMAND
+#undef REDOUBT_MEMBERS_COMMAND
+    return listed;
+}
+
 TEST(Builders, SendWhatTheySayAndNoneIsLeftOut) {
     check_strings();
     check_keys();
@@ -352,8 +363,9 @@ TEST(Builders, SendWhatTheySayAndNoneIsLeftOut) {
 #undef REDOUBT_COMMAND
 #undef REDOUBT_KEYS_COMMAND
 #undef REDOUBT_MEMBERS_COMMAND
+    EXPECT_GE(listed.size(), 200U);
+    for (const std::string& name : listed_elsewhere()) listed.erase(name);
     EXPECT_EQ(covered(), listed);
-    EXPECT_GE(listed.size(), 110U);
 }
 
 TEST(Builders, RefuseOptionsThatExcludeEachOther) {
@@ -388,6 +400,10 @@ TEST(Builders, RefuseNumbersWithoutMeaning) {
     EXPECT_EQ(cmd::zcount("z", not_a_number, 1).invalid(), "a bound must not be NaN");
     EXPECT_EQ(cmd::incrbyfloat("k", not_a_number).invalid(), "a number must not be NaN");
     EXPECT_FALSE(cmd::lpos("l", "e", {.rank = 0}).invalid().empty());
+    EXPECT_EQ(cmd::lmpop("l", ListEnd::left, 0).invalid(), "count must not be 0");
+    EXPECT_EQ(cmd::zmpop(TextList{}, ScoreEnd::lowest).invalid(), "it needs at least one key");
+    EXPECT_EQ(cmd::blmpop("l", ListEnd::left, -1s).invalid(), "a wait must not be negative; 0 is for ever");
+    EXPECT_EQ(cmd::bzmpop("z", ScoreEnd::lowest, 0s).block_time(), CommandView::forever);
     EXPECT_EQ(cmd::scan(0, {.count = 0}).invalid(), "count must be from 1 to 10000");
     EXPECT_EQ(cmd::scan(0, {.count = 10001}).invalid(), "count must be from 1 to 10000");
     EXPECT_EQ(cmd::hscan("h", 0, {.count = 0}).invalid(), "count must be from 1 to 10000");
@@ -402,29 +418,43 @@ TEST(Builders, RefuseEmptyLists) {
     EXPECT_FALSE(cmd::hset("h", PairList{}).invalid().empty());
     EXPECT_FALSE(cmd::sadd("s", TextList{}).invalid().empty());
     EXPECT_FALSE(cmd::zadd("z", ScoreList{}).invalid().empty());
-    EXPECT_FALSE(cmd::pfmerge("d", TextList{}).invalid().empty());
     EXPECT_FALSE(cmd::sunionstore("d", TextList{}).invalid().empty());
     const std::vector<double> weights{1};
     EXPECT_EQ(cmd::zunion({"a", "b"}, {.weights = weights}).invalid(), "weights need one for each key");
 }
 
 TEST(Builders, ReadersOfTheirOwn) {
-    const auto read = [](const auto& command, std::string_view frame) {
-        typename std::decay_t<decltype(command)>::reply_type value{};
-        ReplyCursor cursor{frame};
-        EXPECT_TRUE(command.reader()(cursor, prefix, value)) << frame;
-        EXPECT_TRUE(cursor.at_end()) << frame;
-        return value;
-    };
-    EXPECT_EQ(read(cmd::ttl("k"), ":-2\r\n"), (KeyTtl{false, std::nullopt}));
-    EXPECT_EQ(read(cmd::ttl("k"), ":-1\r\n"), (KeyTtl{true, std::nullopt}));
-    EXPECT_EQ(read(cmd::ttl("k"), ":7\r\n"), (KeyTtl{true, 7000ms}));
-    EXPECT_EQ(read(cmd::pttl("k"), ":7\r\n"), (KeyTtl{true, 7ms}));
-    EXPECT_EQ(read(cmd::lpop("l", 2), "*-1\r\n"), std::vector<std::string>{});
-    EXPECT_EQ(read(cmd::rpop("l", 2), "_\r\n"), std::vector<std::string>{});
-    EXPECT_EQ(read(cmd::lpop("l", 2), "*1\r\n$1\r\na\r\n"), std::vector<std::string>{"a"});
-    EXPECT_TRUE(read(cmd::set("k", "v"), "+OK\r\n"));
-    EXPECT_FALSE(read(cmd::set("k", "v", {.nx = true}), "$-1\r\n"));
+    EXPECT_EQ(read_as(cmd::ttl("k"), ":-2\r\n"), (KeyTtl{false, std::nullopt}));
+    EXPECT_EQ(read_as(cmd::ttl("k"), ":-1\r\n"), (KeyTtl{true, std::nullopt}));
+    EXPECT_EQ(read_as(cmd::ttl("k"), ":7\r\n"), (KeyTtl{true, 7000ms}));
+    EXPECT_EQ(read_as(cmd::pttl("k"), ":7\r\n"), (KeyTtl{true, 7ms}));
+    EXPECT_EQ(read_as(cmd::lpop("l", 2), "*-1\r\n"), std::vector<std::string>{});
+    EXPECT_EQ(read_as(cmd::rpop("l", 2), "_\r\n"), std::vector<std::string>{});
+    EXPECT_EQ(read_as(cmd::lpop("l", 2), "*1\r\n$1\r\na\r\n"), std::vector<std::string>{"a"});
+    EXPECT_TRUE(read_as(cmd::set("k", "v"), "+OK\r\n"));
+    EXPECT_FALSE(read_as(cmd::set("k", "v", {.nx = true}), "$-1\r\n"));
+    EXPECT_EQ(read_as(cmd::expiretime("k"), ":-2\r\n"), (KeyExpiry{false, std::nullopt}));
+    EXPECT_EQ(read_as(cmd::pexpiretime("k"), ":-1\r\n"), (KeyExpiry{true, std::nullopt}));
+    EXPECT_EQ(read_as(cmd::expiretime("k"), ":1700000000\r\n"), (KeyExpiry{true, moment}));
+    EXPECT_EQ(read_as(cmd::pexpiretime("k"), ":1700000000123\r\n"), (KeyExpiry{true, exact_moment}));
+    EXPECT_EQ(read_as(cmd::object_idletime("k"), ":7\r\n"), 7s);
+    EXPECT_EQ(read_as(cmd::object_idletime("k"), "$-1\r\n"), std::nullopt);
+    EXPECT_EQ(read_as(cmd::time(), "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n"), moment + 123456us);
+    const LcsMatches matches{{{{4, 7}, {5, 8}, 4}}, 6};
+    const std::string match = "*1\r\n*3\r\n*2\r\n:4\r\n:7\r\n*2\r\n:5\r\n:8\r\n:4\r\n";
+    EXPECT_EQ(read_as(cmd::lcs_matches("a", "b"), "*4\r\n$7\r\nmatches\r\n" + match + "$3\r\nlen\r\n:6\r\n"), matches);
+    EXPECT_EQ(read_as(cmd::lcs_matches("a", "b"), "%2\r\n$7\r\nmatches\r\n" + match + "$3\r\nlen\r\n:6\r\n"), matches);
+    const std::string popped = "*2\r\n$8\r\nproj:a:l\r\n*1\r\n";
+    EXPECT_EQ(read_as(cmd::lmpop("l", ListEnd::left), popped + "$1\r\nx\r\n"), (KeyedElements{"l", {"x"}}));
+    EXPECT_EQ(read_as(cmd::zmpop("l", ScoreEnd::lowest), popped + "*2\r\n$1\r\nx\r\n,1.5\r\n"),
+              (KeyedMembers{"l", {{"x", 1.5}}}));
+    EXPECT_EQ(read_as(cmd::zmpop("l", ScoreEnd::lowest), popped + "*2\r\n$1\r\nx\r\n$3\r\n1.5\r\n"),
+              (KeyedMembers{"l", {{"x", 1.5}}}));
+    EXPECT_EQ(read_as(cmd::lmpop("l", ListEnd::left), "*-1\r\n"), std::nullopt);
+    EXPECT_EQ(testing::refused_as(cmd::lmpop("l", ListEnd::left), "*2\r\n$8\r\nproj:b:l\r\n*1\r\n$1\r\nx\r\n").status(),
+              ReadOutcome::Status::foreign_key);
+    EXPECT_EQ(testing::refused_as(cmd::lmpop("l", ListEnd::left), ":1\r\n").got(), RespType::integer);
+    EXPECT_EQ(testing::refused_as(cmd::time(), "*1\r\n$1\r\n1\r\n").expected(), "seconds and microseconds");
 }
 
 }  // namespace

@@ -69,6 +69,10 @@ public:
         }
         const auto relations = base::check_relations(config_, url.target ? &*url.target : nullptr, bad_);
         problems_.insert(problems_.end(), relations.begin(), relations.end());
+        if (config_.allow_unconfined_scripts && config_.environment != Environment::development) {
+            problems_.push_back({"allow_unconfined_scripts (REDIS_ALLOW_UNCONFINED_SCRIPTS)", "yes",
+                                 "no outside environment (REDIS_ENVIRONMENT) development", true});
+        }
         const auto of_secrets = base::check_secrets(config_);
         problems_.insert(problems_.end(), of_secrets.begin(), of_secrets.end());
         if (url.target) target_ = std::move(*url.target);

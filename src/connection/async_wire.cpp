@@ -11,9 +11,9 @@ namespace {
 
 // With this many in flight, write in the middle of a turn (measured in the project's speed notes: 1.5 to 2 times
 // the throughput at 64 to 256 callers; below it only costs system calls).
+constexpr std::size_t overlap_depth = 48;
 // Copying so much would hold up everybody else's turn.
 constexpr std::size_t large_output = 256 * 1024;
-constexpr std::size_t overlap_depth = 48;
 // Reads and replies of one turn before the loop gets its turn again, and with it other wires and timers.
 constexpr int reads_a_turn = 8;
 constexpr std::size_t replies_a_turn = 4096;

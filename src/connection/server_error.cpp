@@ -45,6 +45,8 @@ std::string without_prefix(std::string_view text, const KeyPrefix& prefix) {
     if (prefix.empty()) return out;
     for (auto at = out.find(prefix.view()); at != std::string::npos; at = out.find(prefix.view(), at)) {
         out.erase(at, prefix.size());
+        // A key that the caller itself begins with the prefix keeps that.
+        if (out.compare(at, prefix.size(), prefix.view()) == 0) at += prefix.size();
     }
     return out;
 }

@@ -34,6 +34,7 @@ void AsyncCall::refuse(Error&& refusal) {
 
 void AsyncCall::copy_commands(const AsyncCall& other) {
     commands_ = other.commands_;
+    if (!other.reader_.trusts()) reader_.distrust();
     if (other.rare_ && other.rare_->refusal) rare().refusal = other.rare_->refusal;
 }
 
@@ -151,7 +152,7 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     pool::Pool& pool = *pool_;
     const TimePoint now = Clock::now();
     record_attempt(pool.node(), admitted(generation_), &error, source, attempt_deadline() < state_.deadline(), now);
-    pool.budget().on_failure();
+    if (error.kind != ErrorKind::pool_exhausted) pool.budget().on_failure();  // it says nothing of the server
     const bool partly = commands_.count() > 1 && reader_.taken() != 0;
     const std::optional<Duration> length =
         state_.after_failure(dispatcher_.settings(), commands_.retry(), error, partly, pool.budget(), chance(), now);

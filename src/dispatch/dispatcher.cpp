@@ -143,9 +143,15 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     if (is_io_thread) return described(io_thread_error());
     if (request.block_time() == CommandView::forever && !options.deadline) return described(endless_wait_error());
 
-    pool::Pool& pool = route(request.scans()).pool;
+    const topology::Route way = route(request.scans());
+    pool::Pool& pool = way.pool;
     pool::Node& node = pool.node();
-    BlockingCall call(request, sink, prefix, true, state.deadline(), attempt_time(settings_, request.block_time()));
+    if (way.tenant.is_rated()) {
+        if (std::optional<Error> early = way.tenant.over_rate(request.replies(), now)) return described(*early);
+    }
+    // Of what is never retried (scripts) not even an error reply says that nothing was changed.
+    BlockingCall call(request, sink, prefix, request.retry() != RetryCategory::never, state.deadline(),
+                      attempt_time(settings_, request.block_time()));
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
         const pool::Node::Admission admission = node.admit(now);
@@ -163,7 +169,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
             pool.budget().on_success();
             return std::nullopt;
         }
-        pool.budget().on_failure();
+        if (error->kind != ErrorKind::pool_exhausted) pool.budget().on_failure();
         const std::optional<Duration> pause =
             state.after_failure(settings_, request.retry(), *error, call.reader().taken() != 0 && request.replies() > 1,
                                 pool.budget(), chance(), Clock::now());

@@ -1,6 +1,7 @@
 // dispatch: the first key of encoded commands; see the header.
 #include "dispatch/first_key.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 #include <redoubt/resp/command_table.hpp>
@@ -45,9 +46,19 @@ private:
     std::string_view left_;
 };
 
-// Of what stands at this position, of `count` words; the name is word 0.
+constexpr std::size_t behind_streams = static_cast<std::size_t>(-1);
+
+bool is_streams(std::string_view word) noexcept {
+    constexpr std::string_view upper = "STREAMS";
+    return std::equal(word.begin(), word.end(), upper.begin(), upper.end(),
+                      [](char byte, char wanted) { return (byte >= 'a' ? byte - 'a' + 'A' : byte) == wanted; });
+}
+
+// Of what stands at this position, of `count` words; the name is word 0. The keys of XREAD stand where STREAMS ends its
+// options; a group of that name costs the order alone.
 std::size_t key_position(std::string_view name, std::string_view second, std::size_t count) noexcept {
     const CommandSpec* const spec = find_command(name, second);
+    if (spec != nullptr && spec->reply == ReplyRule::stream_map) return is_streams(second) ? 2 : behind_streams;
     if (count < 2 || spec == nullptr || spec->policy == Policy::keyless) return 0;
     if (spec->keys.first > 0) return static_cast<std::size_t>(spec->keys.first);
     if (spec->keys.numkeys > 0) return static_cast<std::size_t>(spec->keys.numkeys) + 1;
@@ -67,6 +78,7 @@ std::string_view first_key(std::string_view encoded) noexcept {
         for (std::size_t at = 2; at < count; ++at) {
             const std::string_view word = words.word();
             if (at == position) return word;
+            if (position == behind_streams && is_streams(word) && at + 1 < count) return words.word();
             if (words.at_end()) break;
         }
     }

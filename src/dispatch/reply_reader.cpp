@@ -19,6 +19,12 @@ Error error_inside_exec(std::string_view text, const KeyPrefix& prefix) {
     return connection::from_server_error(text, prefix, false);
 }
 
+Error error_of_shape(const ReadOutcome& outcome) {
+    return Error::with_detail(ErrorKind::reply_type, Certainty::applied, Stage::reply,
+                              fmt::format("the reply is not what was asked for: expected {}, got {}",
+                                          outcome.expected(), to_string(outcome.got())));
+}
+
 bool ReplyReader::take_error(std::string_view frame) {
     fail(connection::from_server_error(ReplyCursor(frame).peek().text, *prefix_, trusted_));
     return true;
@@ -30,9 +36,7 @@ bool ReplyReader::refuse(const ReadOutcome& outcome) {
                        "the reply names a key that is not the project's own; the connection was closed"));
         return false;
     }
-    fail(Error::with_detail(ErrorKind::reply_type, Certainty::applied, Stage::reply,
-                            fmt::format("the reply is not what was asked for: expected {}, got {}", outcome.expected(),
-                                        to_string(outcome.got()))));
+    fail(error_of_shape(outcome));
     return true;
 }
 

@@ -61,14 +61,13 @@ private:
 class ArgumentsRequest final : public Request {
 public:
     ArgumentsRequest(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
-                     const KeyPrefix& prefix) noexcept
+                     const KeyPrefix& prefix, Duration block_time = Duration::zero()) noexcept
         : Request(1, spec.name, retry, false), spec_(spec), arguments_(arguments), prefix_(prefix) {
+        set_block_time(block_time);
         set_scans(spec.acl == AclGrant::scan);
     }
     ArgumentsRequest(const CommandView& command, const KeyPrefix& prefix) noexcept
-        : ArgumentsRequest(command.spec(), command.retry(), command.arguments(), prefix) {
-        set_block_time(command.block_time());
-    }
+        : ArgumentsRequest(command.spec(), command.retry(), command.arguments(), prefix, command.block_time()) {}
     std::size_t encoded_bound() const noexcept override { return redoubt::encoded_bound(spec_, arguments_, prefix_); }
     char* encode(char* out) const noexcept override { return redoubt::encode(spec_, arguments_, prefix_, out); }
 

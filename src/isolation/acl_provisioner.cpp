@@ -156,16 +156,7 @@ AclLink AclProvisioner::make_link(std::size_t node) const {
 }
 
 bool AclProvisioner::may_run_scripts(std::string_view project) const {
-    std::string_view rest = script_projects_;
-    while (!rest.empty()) {
-        const std::size_t comma = std::min(rest.find(','), rest.size());
-        std::string_view one = rest.substr(0, comma);
-        while (one.starts_with(' ')) one.remove_prefix(1);
-        while (one.ends_with(' ')) one.remove_suffix(1);
-        if (one == project) return true;
-        rest.remove_prefix(std::min(comma + 1, rest.size()));
-    }
-    return false;
+    return lists_project(script_projects_, project);
 }
 
 std::shared_ptr<AclProvisioner::User> AclProvisioner::user(std::string_view project) {

@@ -1,10 +1,14 @@
 // isolation: a project; see its header.
 #include <redoubt/isolation/project.hpp>
 
+#include <algorithm>
 #include <utility>
+
+#include <redoubt/isolation/script_gate.hpp>
 
 #include "dispatch/dispatcher.hpp"
 #include "isolation/raw_command.hpp"
+#include "resp/cmd_scripts.hpp"
 
 namespace redoubt::isolation {
 namespace {
@@ -26,6 +30,15 @@ public:
 
 private:
     ReplyRule rule_;
+};
+
+class NoSink final : public ReplySink {
+public:
+    ReadOutcome read(std::uint32_t, ReplyCursor& cursor, const KeyPrefix&) override {
+        cursor.skip();
+        return ReadOutcome::ok();
+    }
+    void fail(std::uint32_t, const Error&) override {}
 };
 
 class Leased final : public LeasedCalls {
@@ -72,7 +85,8 @@ result<Value> Project::run_raw(std::span<const std::string_view> words, const Ca
     if (!command) return refusal(command.error(), {});
     if (std::optional<Error> refused = without_grant(command->spec())) return *refused;
     RawSink sink(command->spec().reply);
-    const dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_);
+    const dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_,
+                                             command->block_time());
     if (std::optional<Error> error = dispatcher_->run(request, sink, prefix_, options)) return *error;
     return std::move(sink.value);
 }
@@ -87,7 +101,7 @@ std::optional<Error> Project::encode_raw(std::span<const std::string_view> words
     if (!command) return refusal(command.error(), {});
     if (std::optional<Error> refused = without_grant(command->spec())) return refused;
     rule = command->spec().reply;
-    into.append(command->spec(), command->retry(), command->arguments(), prefix_);
+    into.append(command->spec(), command->retry(), command->arguments(), prefix_, command->block_time());
     return std::nullopt;
 }
 
@@ -99,6 +113,46 @@ std::optional<Error> Project::without_grant(const CommandSpec& spec) const {
     if (spec.name == "PFMERGE") text += "; PFCOUNT of several keys counts their union";
     return refusal(Error::with_detail(ErrorKind::isolation, Certainty::not_sent, Stage::admission, std::move(text)),
                    spec.name);
+}
+
+Error Project::no_scripts() {
+    return Error::of(ErrorKind::isolation, Certainty::not_sent, Stage::admission,
+                     "a script can reach keys that it does not declare, so it is refused unless script_projects lists "
+                     "the project, acl_users gives it a user of its own, and the server is patched");
+}
+
+Duration Project::longest_call(const CallOptions& options) const {
+    return options.deadline.value_or(dispatcher_->settings().operation_timeout);
+}
+
+std::optional<Error> Project::run_script(const ScriptCall& call, ReplySink& sink, const CallOptions& options) {
+    const TimePoint deadline = Clock::now() + longest_call(options);
+    const auto time_left = [&] {
+        CallOptions rest = options;
+        rest.deadline = std::max(deadline - Clock::now(), Duration::zero());
+        return rest;
+    };
+    const Command<Value> command = cmd::evalsha(call.read_only, call.sha1, call.keys, call.arguments);
+    if (!script_gate_) return refusal(no_scripts(), command.name());
+    if (std::optional<Error> closed = script_gate_->refusal(deadline)) return refusal(*closed, command.name());
+    std::optional<Error> error = run(command, sink, time_left());
+    if (!error || error->prefix() != "NOSCRIPT") return error;
+
+    // Certainly not run: the server says so before it begins.
+    const Command<std::string> load = cmd::script_load(call.source);
+    NoSink ignored;
+    if (std::optional<Error> failed = run(load, ignored, time_left())) return failed;
+    return run(command, sink, time_left());
+}
+
+std::optional<Error> Project::encode_script(const ScriptCall& call, EncodedCommands& into) const {
+    const Command<Value> command = cmd::evalsha(call.read_only, call.sha1, call.keys, call.arguments);
+    return script_gate_ ? encode(command, into) : refusal(no_scripts(), command.name());
+}
+
+std::optional<Error> Project::encode_script_load(const ScriptCall& call, EncodedCommands& into) const {
+    const Command<std::string> command = cmd::script_load(call.source);
+    return script_gate_ ? encode(command, into) : refusal(no_scripts(), command.name());
 }
 
 result<std::unique_ptr<LeasedCalls>> Project::lease(std::string_view operation, const CallOptions& options) {

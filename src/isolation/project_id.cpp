@@ -1,6 +1,7 @@
 // isolation: checks project ids as bytes: nothing is normalised, so no two ids can mean one prefix.
 #include "isolation/project_id.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace redoubt::isolation {
@@ -52,6 +53,18 @@ KeyPrefix prefix_for(std::string_view project_id) {
     text.reserve(head.size() + project_id.size() + 1);
     text.append(head).append(project_id).push_back(':');
     return KeyPrefix{std::move(text)};
+}
+
+bool lists_project(std::string_view list, std::string_view project_id) noexcept {
+    while (!list.empty()) {
+        const std::size_t comma = std::min(list.find(','), list.size());
+        std::string_view one = list.substr(0, comma);
+        while (one.starts_with(' ')) one.remove_prefix(1);
+        while (one.ends_with(' ')) one.remove_suffix(1);
+        if (one == project_id) return true;
+        list.remove_prefix(std::min(comma + 1, list.size()));
+    }
+    return false;
 }
 
 }  // namespace redoubt::isolation

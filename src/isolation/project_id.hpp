@@ -17,4 +17,7 @@ std::optional<Error> check_project_id(std::string_view project_id);
 /// `proj:{id}:`, braces not included. The id must have passed `check_project_id`.
 KeyPrefix prefix_for(std::string_view project_id);
 
+/// Whether the id stands in a list of ids with commas and blanks between them.
+bool lists_project(std::string_view list, std::string_view project_id) noexcept;
+
 }  // namespace redoubt::isolation

@@ -22,14 +22,35 @@ bool strip(const KeyPrefix& prefix, Value& name) {
     return true;
 }
 
-/// [cursor, [keys]]. MATCH has asked for own keys alone; the server's word for it is not enough.
+/// The server was asked for own names alone; its word for it is not enough.
+void drop_foreign(const KeyPrefix& prefix, Value& names, std::size_t* dropped) {
+    const std::size_t foreign = std::erase_if(names.elements, [&](Value& name) { return !strip(prefix, name); });
+    if (dropped != nullptr) *dropped = foreign;
+}
+
+/// [cursor, [keys]].
 ReadOutcome strip_page(const KeyPrefix& prefix, ReplyNode got, Value& page, std::size_t* dropped) {
     if (!is_aggregate(page) || page.elements.size() != 2 || !is_aggregate(page.elements[1])) {
         return ReadOutcome::mismatch("a cursor and an array of keys", got);
     }
-    const std::size_t foreign =
-        std::erase_if(page.elements[1].elements, [&](Value& key) { return !strip(prefix, key); });
-    if (dropped != nullptr) *dropped = foreign;
+    drop_foreign(prefix, page.elements[1], dropped);
+    return ReadOutcome::ok();
+}
+
+ReadOutcome strip_names(const KeyPrefix& prefix, ReplyNode got, Value& names, std::size_t* dropped) {
+    if (!is_aggregate(names)) return ReadOutcome::mismatch("an array of names", got);
+    drop_foreign(prefix, names, dropped);
+    return ReadOutcome::ok();
+}
+
+/// A name and its count in turn, as an array or a map.
+ReadOutcome strip_counts(const KeyPrefix& prefix, ReplyNode got, Value& counts) {
+    if (!is_aggregate(counts) || counts.elements.size() % 2 != 0) {
+        return ReadOutcome::mismatch("names with their counts", got);
+    }
+    for (std::size_t i = 0; i < counts.elements.size(); i += 2) {
+        if (!strip(prefix, counts.elements[i])) return ReadOutcome::foreign_key();
+    }
     return ReadOutcome::ok();
 }
 
@@ -71,6 +92,8 @@ ReadOutcome read_raw_reply(ReplyCursor& cursor, const KeyPrefix& prefix, ReplyRu
         case ReplyRule::scan_page: return strip_page(prefix, got, out, dropped);
         case ReplyRule::first_element: return strip_first(prefix, got, out);
         case ReplyRule::stream_map: return strip_streams(prefix, got, out);
+        case ReplyRule::name_list: return strip_names(prefix, got, out, dropped);
+        case ReplyRule::name_counts: return strip_counts(prefix, got, out);
     }
     return ReadOutcome::ok();
 }

@@ -22,7 +22,8 @@ bool is_passing_refusal(const Error& error) noexcept {
 bool kind_may_be_retried(const Error& error) noexcept {
     switch (error.kind) {
         case ErrorKind::connection:
-        case ErrorKind::pool_exhausted: return true;
+        // Where it says when, the caller decides whether to come again: many who pause would only come together.
+        case ErrorKind::pool_exhausted: return error.retry_after == Duration::zero();
         case ErrorKind::timeout:
             // These waits have no bound but the deadline of the whole call; in the others an attempt ran out.
             return error.stage != Stage::admission && error.stage != Stage::waiting_for_wire &&

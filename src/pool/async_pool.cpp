@@ -40,6 +40,7 @@ AsyncPool::AsyncPool(asio::any_io_executor executor, std::shared_ptr<Connections
       window_operations_(connections_->settings().window_operations),
       timer_(executor_) {
     if (window_operations_ != 0) easy_depth_ = std::min(easy_depth_, window_operations_);
+    if (connections_->settings().rated) easy_depth_ = 0;  // each call is looked at
 }
 
 AsyncPool::~AsyncPool() = default;
@@ -48,6 +49,7 @@ AsyncPool::~AsyncPool() = default;
 
 std::optional<Error> AsyncPool::submit_anywhere(Operation& operation, Tenant& tenant, TimePoint now) {
     if (closed_) return *closed_;
+    if (std::optional<Error> early = tenant.over_rate(operation.replies(), now)) return early;
     if (operation.demand() != Demand::shared) {
         if (!own_) own_ = std::make_shared<OwnWires>(executor_, connections_, figures_);
         if (operation.demand() == Demand::exclusive) {
@@ -274,8 +276,8 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
 }
 
 void AsyncPool::adopt(Connection connection, bool extra) {
-    Wire made{std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport),
-                                                      connections_->node().wire(), *this),
+    Wire made{std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport), connections_->wire(),
+                                                      *this),
               connection.expires, extra};
     made.wire->start();
     wires_.push_back(std::move(made));

@@ -134,9 +134,8 @@ result<BlockingSide::Wire> BlockingSide::open_shared(Lock& lock, TimePoint deadl
     opening_ = false;
     changed_.notify_all();
     if (failed) return *failed;
-    Shared made{
-        std::make_shared<connection::BlockingWire>(std::move(connection.transport), connections_->node().wire()),
-        connection.expires, extra};
+    Shared made{std::make_shared<connection::BlockingWire>(std::move(connection.transport), connections_->wire()),
+                connection.expires, extra};
     if (closed_) {
         lost(made);
         return *closed_;
@@ -203,7 +202,7 @@ result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadlin
             break;
         }
     }
-    connection::WireSettings settings = connections_->node().wire();
+    connection::WireSettings settings = connections_->wire();
     settings.attempt_timeout = std::max(settings.attempt_timeout, watchdog);
     auto wire = std::make_unique<connection::BlockingWire>(std::move(connection.transport), settings);
     const Lock lock(mutex_);

@@ -58,6 +58,17 @@ void Connections::shared_lost(bool extra) {
     serve_waiting();
 }
 
+connection::WireSettings Connections::wire() const {
+    connection::WireSettings wire = node_->wire();
+    const auto limit = [](std::size_t& value, std::size_t own) {
+        if (own != 0) value = std::min(value, own);
+    };
+    limit(wire.queue_limits.max_commands, settings_->max_in_flight);
+    limit(wire.reply_limits.max_reply_bytes, settings_->max_reply_bytes);
+    limit(wire.reply_limits.max_bulk_bytes, settings_->max_reply_bytes);
+    return wire;
+}
+
 Ledger::Grant Connections::request(Waiting& waiting) {
     const Lock lock(mutex_);
     if (closed_) return Ledger::Grant::refuse;

@@ -29,6 +29,10 @@ struct PoolSettings {
     std::size_t window_operations = 0;
     std::size_t window_bytes = 0;
     std::size_t max_queued_bytes = 256u << 20;  ///< of async calls that wait for room on a wire
+    std::size_t max_in_flight = 0;              ///< on one wire, if less than the node's limit; 0: no limit of its own
+    std::size_t max_reply_bytes = 0;            ///< one reply, if less than the node's limit; 0: no limit of its own
+    bool rated = false;                         ///< some tenant may make so many calls a second only
+    friend bool operator==(const PoolSettings&, const PoolSettings&) = default;
 };
 
 /// A connection between two uses, and when it is to be replaced.
@@ -48,6 +52,8 @@ public:
 
     Node& node() const noexcept { return *node_; }
     const PoolSettings& settings() const noexcept { return *settings_; }
+    /// The node's, within the pool's own limits.
+    connection::WireSettings wire() const;
 
     /// Opens one more, after `dial` was the answer below.
     connection::DialOutcome dial(TimePoint until) { return dial_as(*node_, identity_.get(), until); }

@@ -158,7 +158,7 @@ asio::awaitable<void> OwnWires::dial(std::shared_ptr<OwnWires> /*keeps this aliv
 void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
     if (one->operation == nullptr) return connections_->end_lease(std::move(connection));
     Operation& operation = *one->operation;
-    connection::WireSettings settings = connections_->node().wire();
+    connection::WireSettings settings = connections_->wire();
     // The watchdog allows what the operation allows: a command that blocks makes no progress for so long.
     constexpr Duration longest = std::chrono::hours(24 * 365);
     settings.attempt_timeout = std::clamp(operation.attempt_timeout(), settings.attempt_timeout, longest);

@@ -1,10 +1,17 @@
-// pool: one project's async calls that wait for room on a wire.
+// pool: one project in a pool: its async calls that wait for room on a wire, and how many calls a second it may make.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <redoubt/base/error.hpp>
+
 #include "connection/operation_queue.hpp"
+#include "policy/rate_limit.hpp"
 
 namespace redoubt::pool {
 
@@ -12,14 +19,20 @@ namespace redoubt::pool {
 class Tenant {
 public:
     Tenant() = default;
+    explicit Tenant(std::unique_ptr<policy::RateLimit> rate) noexcept : rate_(std::move(rate)) {}
     Tenant(const Tenant&) = delete;
     Tenant& operator=(const Tenant&) = delete;
 
     std::size_t waiting() const noexcept { return queue_.size(); }
     std::size_t waiting_bytes() const noexcept { return bytes_; }
 
+    bool is_rated() const noexcept { return rate_ != nullptr; }
+    /// The error of a call that comes too soon after others. Any thread.
+    std::optional<Error> over_rate(std::uint32_t commands, TimePoint now) const noexcept;
+
 private:
     friend class FairQueue;
+    std::unique_ptr<policy::RateLimit> rate_;
     OperationQueue queue_;
     std::size_t bytes_ = 0;
     std::int64_t credit_ = 0;  // bytes it may send before others have their turn; below 0: a debt

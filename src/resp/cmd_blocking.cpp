@@ -1,6 +1,6 @@
 // resp: builders of the commands that wait at the server.
 #include "resp/cmd_support.hpp"
-#include "resp/reading.hpp"
+#include "resp/read_fields.hpp"
 
 namespace redoubt::cmd {
 namespace {
@@ -8,8 +8,10 @@ namespace {
 using Wait = std::chrono::milliseconds;
 using Element = std::optional<KeyedElement>;
 using Member = std::optional<KeyedMember>;
+using Elements = std::optional<KeyedElements>;
+using Members = std::optional<KeyedMembers>;
 
-/// The time is the last argument, in seconds.
+/// The time, in seconds.
 template <class Reply>
 void add_wait(Building<Reply>& command, Wait wait) {
     command.add(Argument::real(std::chrono::duration<double>(wait).count()));
@@ -18,31 +20,13 @@ void add_wait(Building<Reply>& command, Wait wait) {
     command.set_block_time(wait == Wait::zero() ? CommandView::forever : Duration(wait));
 }
 
-/// Nil, or an array of `size` with the key first. The rest is read by `read_rest`.
-template <class Out, class ReadRest>
-ReadOutcome read_keyed(ReplyCursor& cursor, const KeyPrefix& prefix, std::int64_t size, std::string_view expected,
-                       std::optional<Out>& out, ReadRest read_rest) {
-    const ReplyCursor before = cursor;
-    const ReplyNode head = cursor.next();
-    out.reset();
-    if (head.is_null()) return ReadOutcome::ok();
-    if (!resp::is_list(head) || head.integer != size) return resp::refuse(cursor, before, expected, head);
-    const ReplyNode key = cursor.next();
-    if (!key.is_string()) return resp::refuse(cursor, before, expected, key);
-    const auto own = prefix.strip(key.text);
-    if (!own) return ReadOutcome::foreign_key();
-    out.emplace().key = *own;
-    if (const ReadOutcome rest = read_rest(*out); !rest) return resp::refuse(cursor, before, expected, rest.got());
-    return ReadOutcome::ok();
-}
-
 ReadOutcome read_element(ReplyCursor& cursor, const KeyPrefix& prefix, Element& out) {
-    return read_keyed(cursor, prefix, 2, "a key and an element, or nil", out,
-                      [&](KeyedElement& keyed) { return read_reply(cursor, prefix, keyed.element); });
+    return resp::read_keyed(cursor, prefix, 2, "a key and an element, or nil", out,
+                            [&](KeyedElement& keyed) { return read_reply(cursor, prefix, keyed.element); });
 }
 
 ReadOutcome read_member(ReplyCursor& cursor, const KeyPrefix& prefix, Member& out) {
-    return read_keyed(cursor, prefix, 3, "a key, a member and its score, or nil", out, [&](KeyedMember& keyed) {
+    return resp::read_keyed(cursor, prefix, 3, "a key, a member and its score, or nil", out, [&](KeyedMember& keyed) {
         const ReadOutcome member = read_reply(cursor, prefix, keyed.member);
         return member ? read_reply(cursor, prefix, keyed.score) : member;
     });
@@ -64,7 +48,14 @@ Building<Member> pop_member(const CommandSpec& spec, Argument keys, Wait wait) {
     return build_pop<Member>(spec, read_member, keys, wait);
 }
 
-Argument end_of(ListEnd end) { return text(end == ListEnd::left ? "LEFT" : "RIGHT"); }
+/// The time is the first argument.
+template <class Reply, class End>
+Building<Reply> build_waiting_pop(const CommandSpec& spec, Argument keys, End from, Wait wait, std::uint32_t count) {
+    Building<Reply> command{spec, read_popped};
+    add_wait(command, wait);
+    add_multi_pop(command, keys, from, count);
+    return command;
+}
 
 }  // namespace
 
@@ -81,6 +72,30 @@ Command<std::optional<std::string>> blmove(std::string_view source, std::string_
         build<std::optional<std::string>>(spec_of("BLMOVE"), key(source), key(destination), end_of(from), end_of(to));
     add_wait(command, wait);
     return command;
+}
+
+Command<std::optional<std::string>> brpoplpush(std::string_view source, std::string_view destination, Wait wait) {
+    auto command = build<std::optional<std::string>>(spec_of("BRPOPLPUSH"), key(source), key(destination));
+    add_wait(command, wait);
+    return command;
+}
+Command<Elements> blmpop(std::string_view of_key, ListEnd from, Wait wait, std::uint32_t count) {
+    return build_waiting_pop<Elements>(spec_of("BLMPOP"), key(of_key), from, wait, count);
+}
+Command<Elements> blmpop(TextList keys, ListEnd from, Wait wait, std::uint32_t count) {
+    return build_waiting_pop<Elements>(spec_of("BLMPOP"), Argument::keys(keys), from, wait, count);
+}
+Command<Elements> blmpop(TextBraces keys, ListEnd from, Wait wait, std::uint32_t count) {
+    return blmpop(list_of(keys), from, wait, count);
+}
+Command<Members> bzmpop(std::string_view of_key, ScoreEnd from, Wait wait, std::uint32_t count) {
+    return build_waiting_pop<Members>(spec_of("BZMPOP"), key(of_key), from, wait, count);
+}
+Command<Members> bzmpop(TextList keys, ScoreEnd from, Wait wait, std::uint32_t count) {
+    return build_waiting_pop<Members>(spec_of("BZMPOP"), Argument::keys(keys), from, wait, count);
+}
+Command<Members> bzmpop(TextBraces keys, ScoreEnd from, Wait wait, std::uint32_t count) {
+    return bzmpop(list_of(keys), from, wait, count);
 }
 
 Command<Member> bzpopmin(std::string_view of_key, Wait wait) {

@@ -1,5 +1,8 @@
 // resp: builders of the commands on keys of any type, and of those that need none.
+#include <array>
+
 #include "resp/cmd_support.hpp"
+#include "resp/read_fields.hpp"
 
 namespace redoubt::cmd {
 namespace {
@@ -12,6 +15,60 @@ ReadOutcome read_ttl_in_seconds(ReplyCursor& cursor, const KeyPrefix& prefix, Ke
     out.expires.reset();
     if (seconds >= 0) out.expires = std::chrono::seconds{seconds};
     return ReadOutcome::ok();
+}
+
+/// -2 no such key, -1 no expiry, else a moment in units of `Unit`.
+template <class Unit>
+ReadOutcome read_expiry(ReplyCursor& cursor, const KeyPrefix& prefix, KeyExpiry& out) {
+    std::int64_t count = 0;
+    if (ReadOutcome outcome = read_reply(cursor, prefix, count); !outcome) return outcome;
+    out.exists = count != -2;
+    out.when.reset();
+    if (count >= 0) out.when = std::chrono::sys_time<Unit>(Unit(count));
+    return ReadOutcome::ok();
+}
+
+ReadOutcome read_idle_time(ReplyCursor& cursor, const KeyPrefix& prefix, std::optional<std::chrono::seconds>& out) {
+    std::optional<std::int64_t> count;
+    if (ReadOutcome outcome = read_reply(cursor, prefix, count); !outcome) return outcome;
+    out.reset();
+    if (count) out = std::chrono::seconds(*count);
+    return ReadOutcome::ok();
+}
+
+using ServerTime = std::chrono::sys_time<std::chrono::microseconds>;
+
+/// [seconds, microseconds], both as text.
+ReadOutcome read_time(ReplyCursor& cursor, const KeyPrefix&, ServerTime& out) {
+    std::int64_t seconds = 0;
+    std::int64_t microseconds = 0;
+    const ReadOutcome outcome = resp::read_tuple(cursor, "seconds and microseconds", 2, 2, [&](std::int64_t) {
+        const ReadOutcome first = resp::read_count(cursor, seconds);
+        return first ? resp::read_count(cursor, microseconds) : first;
+    });
+    if (outcome) out = ServerTime(std::chrono::seconds(seconds) + std::chrono::microseconds(microseconds));
+    return outcome;
+}
+
+template <class Reply>
+void add_sort_options(Building<Reply>& command, const SortOptions& options) {
+    static constexpr std::array<std::string_view, 2> by_nothing{"BY", "nosort"};
+    if (options.nosort) command.add(Argument::texts(by_nothing));
+    if (options.offset != 0 || options.count) {
+        command.add(text("LIMIT"));
+        command.add(number(options.offset));
+        command.add(number(options.count ? std::int64_t{*options.count} : -1));
+    }
+    if (options.desc) command.add(text("DESC"));
+    if (options.alpha) command.add(text("ALPHA"));
+}
+
+Building<std::vector<std::string>> build_sort(const CommandSpec& spec, std::string_view of_key,
+                                              const SortOptions& options) {
+    auto command = build<std::vector<std::string>>(spec, key(of_key));
+    add_sort_options(command, options);
+    command.set_retry(RetryCategory::read_only);
+    return command;
 }
 
 Building<bool> build_expiry(const CommandSpec& spec, std::string_view of_key, std::int64_t number_of,
@@ -70,6 +127,16 @@ Command<KeyTtl> ttl(std::string_view of_key) {
     return command;
 }
 Command<KeyTtl> pttl(std::string_view of_key) { return build<KeyTtl>(spec_of("PTTL"), key(of_key)); }
+Command<KeyExpiry> expiretime(std::string_view of_key) {
+    Building<KeyExpiry> command{spec_of("EXPIRETIME"), read_expiry<std::chrono::seconds>};
+    command.add(key(of_key));
+    return command;
+}
+Command<KeyExpiry> pexpiretime(std::string_view of_key) {
+    Building<KeyExpiry> command{spec_of("PEXPIRETIME"), read_expiry<std::chrono::milliseconds>};
+    command.add(key(of_key));
+    return command;
+}
 Command<bool> persist(std::string_view of_key) { return build<bool>(spec_of("PERSIST"), key(of_key)); }
 
 Command<std::string> type(std::string_view of_key) { return build<std::string>(spec_of("TYPE"), key(of_key)); }
@@ -94,8 +161,10 @@ Command<std::optional<std::string>> dump(std::string_view of_key) {
 Command<std::optional<std::string>> object_encoding(std::string_view of_key) {
     return build<std::optional<std::string>>(spec_of("OBJECT ENCODING"), key(of_key));
 }
-Command<std::optional<std::int64_t>> object_idletime(std::string_view of_key) {
-    return build<std::optional<std::int64_t>>(spec_of("OBJECT IDLETIME"), key(of_key));
+Command<std::optional<std::chrono::seconds>> object_idletime(std::string_view of_key) {
+    Building<std::optional<std::chrono::seconds>> command{spec_of("OBJECT IDLETIME"), read_idle_time};
+    command.add(key(of_key));
+    return command;
 }
 Command<std::optional<std::int64_t>> object_freq(std::string_view of_key) {
     return build<std::optional<std::int64_t>>(spec_of("OBJECT FREQ"), key(of_key));
@@ -105,6 +174,21 @@ Command<std::optional<std::int64_t>> object_refcount(std::string_view of_key) {
 }
 Command<std::optional<std::int64_t>> memory_usage(std::string_view of_key, std::uint32_t samples) {
     return build<std::optional<std::int64_t>>(spec_of("MEMORY USAGE"), key(of_key), text("SAMPLES"), number(samples));
+}
+
+Command<std::vector<std::string>> sort(std::string_view of_key, SortOptions options) {
+    return build_sort(spec_of("SORT"), of_key, options);
+}
+Command<std::vector<std::string>> sort_ro(std::string_view of_key, SortOptions options) {
+    return build_sort(spec_of("SORT_RO"), of_key, options);
+}
+Command<std::int64_t> sort_store(std::string_view destination, std::string_view source, SortOptions options) {
+    auto command = build<std::int64_t>(spec_of("SORT"), key(source));
+    add_sort_options(command, options);
+    command.add(text("STORE"));
+    command.add(key(destination));
+    refine_store(command, destination, {&source, 1});
+    return command;
 }
 
 Command<ScanPage> scan(std::uint64_t cursor, ScanOptions options) {
@@ -122,5 +206,6 @@ Command<ScanPage> scan(std::uint64_t cursor, ScanOptions options) {
 Command<std::string> ping() { return build<std::string>(spec_of("PING")); }
 Command<std::string> ping(std::string_view message) { return build<std::string>(spec_of("PING"), text(message)); }
 Command<std::string> echo(std::string_view message) { return build<std::string>(spec_of("ECHO"), text(message)); }
+Command<ServerTime> time() { return Building<ServerTime>{spec_of("TIME"), read_time}; }
 
 }  // namespace redoubt::cmd

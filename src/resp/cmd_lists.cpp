@@ -1,12 +1,11 @@
 // resp: builders of the commands on lists.
 #include "resp/cmd_support.hpp"
+#include "resp/read_fields.hpp"
 
 namespace redoubt::cmd {
 namespace {
 
 using Text = std::optional<std::string>;
-
-Argument end_of(ListEnd end) { return text(end == ListEnd::left ? "LEFT" : "RIGHT"); }
 
 Building<std::int64_t> build_push(const CommandSpec& spec, std::string_view of_key, TextList elements) {
     return build_of_texts<std::int64_t>(spec, of_key, elements);
@@ -35,7 +34,14 @@ void add_lpos(Building<Reply>& command, const LposOptions& options) {
     }
 }
 
+using Popped = std::optional<KeyedElements>;
+
 }  // namespace
+
+ReadOutcome read_popped(ReplyCursor& cursor, const KeyPrefix& prefix, Popped& out) {
+    return resp::read_keyed(cursor, prefix, 2, "a key and elements, or nil", out,
+                            [&](KeyedElements& keyed) { return read_reply(cursor, prefix, keyed.elements); });
+}
 
 Command<std::int64_t> lpush(std::string_view of_key, std::string_view element) {
     return build_push(spec_of("LPUSH"), of_key, element);
@@ -121,5 +127,13 @@ Command<std::vector<std::int64_t>> lpos_all(std::string_view of_key, std::string
     add_lpos(command, options);
     return command;
 }
+
+Command<Popped> lmpop(std::string_view of_key, ListEnd from, std::uint32_t count) {
+    return build_multi_pop<Popped>(spec_of("LMPOP"), key(of_key), from, count);
+}
+Command<Popped> lmpop(TextList keys, ListEnd from, std::uint32_t count) {
+    return build_multi_pop<Popped>(spec_of("LMPOP"), Argument::keys(keys), from, count);
+}
+Command<Popped> lmpop(TextBraces keys, ListEnd from, std::uint32_t count) { return lmpop(list_of(keys), from, count); }
 
 }  // namespace redoubt::cmd

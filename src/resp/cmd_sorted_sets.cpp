@@ -1,27 +1,13 @@
-// resp: builders of the commands on sorted sets.
+// resp: builders of the commands on sorted sets; those on ranges are in cmd_sorted_set_ranges.cpp.
 #include "resp/cmd_support.hpp"
+#include "resp/read_fields.hpp"
 
 namespace redoubt::cmd {
 namespace {
 
 using Texts = std::vector<std::string>;
 using Members = std::vector<ScoredMember>;
-
-template <class Reply>
-void add_bound(Building<Reply>& command, ScoreBound bound) {
-    command.add(bound.exclusive ? Argument::open_real(bound.score) : Argument::real(bound.score));
-    if (std::isnan(bound.score)) command.set_invalid("a bound must not be NaN");
-}
-
-template <class Reply>
-void add_bound(Building<Reply>& command, LexBound bound) {
-    switch (bound.kind) {
-        case LexBound::Kind::closed: command.add(Argument::closed_text(bound.member)); break;
-        case LexBound::Kind::open: command.add(Argument::open_text(bound.member)); break;
-        case LexBound::Kind::lowest: command.add(text("-")); break;
-        case LexBound::Kind::highest: command.add(text("+")); break;
-    }
-}
+using Popped = std::optional<KeyedMembers>;
 
 /// NX XX GT LT CH of ZADD.
 template <class Reply>
@@ -34,34 +20,6 @@ void add_zadd_options(Building<Reply>& command, const ZaddOptions& options) {
     if (options.nx && (options.xx || options.gt || options.lt)) command.set_invalid("nx excludes xx, gt and lt");
     if (options.gt && options.lt) command.set_invalid("gt and lt exclude each other");
     if (options.nx || options.xx || options.gt || options.lt) command.set_retry(RetryCategory::conditional);
-}
-
-/// ZRANGE's tail: the bounds, BYSCORE or BYLEX, REV, LIMIT. The server wants the upper bound first with REV.
-template <class Reply, class Bound>
-void add_range(Building<Reply>& command, std::string_view by, Bound min, Bound max, const ZrangeOptions& options) {
-    add_bound(command, options.rev ? max : min);
-    add_bound(command, options.rev ? min : max);
-    command.add(text(by));
-    if (options.rev) command.add(text("REV"));
-    if (options.offset != 0 || options.count) {
-        command.add(text("LIMIT"));
-        command.add(number(options.offset));
-        command.add(number(options.count ? std::int64_t{*options.count} : -1));
-    }
-}
-
-template <class Reply>
-Building<Reply> build_by_place(std::string_view of_key, std::int64_t start, std::int64_t stop, bool rev) {
-    auto command = build<Reply>(spec_of("ZRANGE"), key(of_key), number(start), number(stop));
-    if (rev) command.add(text("REV"));
-    return command;
-}
-
-template <class Reply>
-Building<Reply> build_by_score(std::string_view of_key, ScoreBound min, ScoreBound max, const ZrangeOptions& options) {
-    auto command = build<Reply>(spec_of("ZRANGE"), key(of_key));
-    add_range(command, "BYSCORE", min, max, options);
-    return command;
 }
 
 /// [WEIGHTS w..] [AGGREGATE MIN|MAX]
@@ -89,12 +47,6 @@ Building<Reply> build_join(const CommandSpec& spec, TextList keys, const ZjoinOp
     return command;
 }
 
-template <class Reply>
-Building<Reply> with_scores(Building<Reply> command) {
-    command.add(text("WITHSCORES"));
-    return command;
-}
-
 Building<std::int64_t> build_join_store(const CommandSpec& spec, std::string_view destination, TextList keys,
                                         const ZjoinOptions& options) {
     auto command = build<std::int64_t>(spec, key(destination));
@@ -105,6 +57,11 @@ Building<std::int64_t> build_join_store(const CommandSpec& spec, std::string_vie
 }
 
 }  // namespace
+
+ReadOutcome read_popped(ReplyCursor& cursor, const KeyPrefix& prefix, Popped& out) {
+    return resp::read_keyed(cursor, prefix, 2, "a key and members with scores, or nil", out,
+                            [&](KeyedMembers& keyed) { return read_reply(cursor, prefix, keyed.members); });
+}
 
 Command<std::int64_t> zadd(std::string_view of_key, double score, std::string_view member, ZaddOptions options) {
     auto command = build<std::int64_t>(spec_of("ZADD"), key(of_key));
@@ -151,18 +108,6 @@ Command<std::int64_t> zrem(std::string_view of_key, TextList members) {
 Command<std::int64_t> zrem(std::string_view of_key, TextBraces members) { return zrem(of_key, list_of(members)); }
 
 Command<std::int64_t> zcard(std::string_view of_key) { return build<std::int64_t>(spec_of("ZCARD"), key(of_key)); }
-Command<std::int64_t> zcount(std::string_view of_key, ScoreBound min, ScoreBound max) {
-    auto command = build<std::int64_t>(spec_of("ZCOUNT"), key(of_key));
-    add_bound(command, min);
-    add_bound(command, max);
-    return command;
-}
-Command<std::int64_t> zlexcount(std::string_view of_key, LexBound min, LexBound max) {
-    auto command = build<std::int64_t>(spec_of("ZLEXCOUNT"), key(of_key));
-    add_bound(command, min);
-    add_bound(command, max);
-    return command;
-}
 Command<std::optional<double>> zscore(std::string_view of_key, std::string_view member) {
     return build<std::optional<double>>(spec_of("ZSCORE"), key(of_key), text(member));
 }
@@ -179,55 +124,6 @@ Command<std::optional<std::int64_t>> zrevrank(std::string_view of_key, std::stri
     return build<std::optional<std::int64_t>>(spec_of("ZREVRANK"), key(of_key), text(member));
 }
 
-Command<Texts> zrange(std::string_view of_key, std::int64_t start, std::int64_t stop, bool rev) {
-    return build_by_place<Texts>(of_key, start, stop, rev);
-}
-Command<Members> zrange_with_scores(std::string_view of_key, std::int64_t start, std::int64_t stop, bool rev) {
-    return with_scores(build_by_place<Members>(of_key, start, stop, rev));
-}
-Command<Texts> zrange_by_score(std::string_view of_key, ScoreBound min, ScoreBound max, ZrangeOptions options) {
-    return build_by_score<Texts>(of_key, min, max, options);
-}
-Command<Members> zrange_by_score_with_scores(std::string_view of_key, ScoreBound min, ScoreBound max,
-                                             ZrangeOptions options) {
-    return with_scores(build_by_score<Members>(of_key, min, max, options));
-}
-Command<Texts> zrange_by_lex(std::string_view of_key, LexBound min, LexBound max, ZrangeOptions options) {
-    auto command = build<Texts>(spec_of("ZRANGE"), key(of_key));
-    add_range(command, "BYLEX", min, max, options);
-    return command;
-}
-Command<std::int64_t> zrangestore(std::string_view destination, std::string_view source, std::int64_t start,
-                                  std::int64_t stop, bool rev) {
-    auto command =
-        build<std::int64_t>(spec_of("ZRANGESTORE"), key(destination), key(source), number(start), number(stop));
-    if (rev) command.add(text("REV"));
-    refine_store(command, destination, {&source, 1});
-    return command;
-}
-Command<std::int64_t> zrangestore_by_score(std::string_view destination, std::string_view source, ScoreBound min,
-                                           ScoreBound max, ZrangeOptions options) {
-    auto command = build<std::int64_t>(spec_of("ZRANGESTORE"), key(destination), key(source));
-    add_range(command, "BYSCORE", min, max, options);
-    refine_store(command, destination, {&source, 1});
-    return command;
-}
-
-Command<std::int64_t> zremrangebyrank(std::string_view of_key, std::int64_t start, std::int64_t stop) {
-    return build<std::int64_t>(spec_of("ZREMRANGEBYRANK"), key(of_key), number(start), number(stop));
-}
-Command<std::int64_t> zremrangebyscore(std::string_view of_key, ScoreBound min, ScoreBound max) {
-    auto command = build<std::int64_t>(spec_of("ZREMRANGEBYSCORE"), key(of_key));
-    add_bound(command, min);
-    add_bound(command, max);
-    return command;
-}
-Command<std::int64_t> zremrangebylex(std::string_view of_key, LexBound min, LexBound max) {
-    auto command = build<std::int64_t>(spec_of("ZREMRANGEBYLEX"), key(of_key));
-    add_bound(command, min);
-    add_bound(command, max);
-    return command;
-}
 // Always with a count: without one the reply of RESP3 has another shape.
 Command<Members> zpopmin(std::string_view of_key, std::uint32_t count) {
     return build<Members>(spec_of("ZPOPMIN"), key(of_key), number(count));
@@ -235,6 +131,13 @@ Command<Members> zpopmin(std::string_view of_key, std::uint32_t count) {
 Command<Members> zpopmax(std::string_view of_key, std::uint32_t count) {
     return build<Members>(spec_of("ZPOPMAX"), key(of_key), number(count));
 }
+Command<Popped> zmpop(std::string_view of_key, ScoreEnd from, std::uint32_t count) {
+    return build_multi_pop<Popped>(spec_of("ZMPOP"), key(of_key), from, count);
+}
+Command<Popped> zmpop(TextList keys, ScoreEnd from, std::uint32_t count) {
+    return build_multi_pop<Popped>(spec_of("ZMPOP"), Argument::keys(keys), from, count);
+}
+Command<Popped> zmpop(TextBraces keys, ScoreEnd from, std::uint32_t count) { return zmpop(list_of(keys), from, count); }
 Command<std::optional<std::string>> zrandmember(std::string_view of_key) {
     return build<std::optional<std::string>>(spec_of("ZRANDMEMBER"), key(of_key));
 }

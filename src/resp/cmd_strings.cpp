@@ -1,5 +1,6 @@
-// resp: builders of the commands on strings, bits and hyperloglogs.
+// resp: builders of the commands on strings.
 #include "resp/cmd_support.hpp"
+#include "resp/read_fields.hpp"
 
 namespace redoubt::cmd {
 namespace {
@@ -125,37 +126,53 @@ Command<double> incrbyfloat(std::string_view of_key, double by) {
     return command;
 }
 
-Command<bool> setbit(std::string_view of_key, std::uint32_t offset, bool bit) {
-    return build<bool>(spec_of("SETBIT"), key(of_key), number(offset), number(bit ? 1 : 0));
+Command<std::string> lcs(std::string_view first, std::string_view second) {
+    return build<std::string>(spec_of("LCS"), key(first), key(second));
 }
-Command<bool> getbit(std::string_view of_key, std::uint32_t offset) {
-    return build<bool>(spec_of("GETBIT"), key(of_key), number(offset));
+Command<std::int64_t> lcs_length(std::string_view first, std::string_view second) {
+    return build<std::int64_t>(spec_of("LCS"), key(first), key(second), text("LEN"));
 }
-Command<std::int64_t> bitcount(std::string_view of_key) {
-    return build<std::int64_t>(spec_of("BITCOUNT"), key(of_key));
-}
-Command<std::int64_t> bitcount(std::string_view of_key, std::int64_t start, std::int64_t end) {
-    return build<std::int64_t>(spec_of("BITCOUNT"), key(of_key), number(start), number(end));
-}
-Command<std::int64_t> bitpos(std::string_view of_key, bool bit) {
-    return build<std::int64_t>(spec_of("BITPOS"), key(of_key), number(bit ? 1 : 0));
-}
-
-Command<bool> pfadd(std::string_view of_key, std::string_view element) {
-    return build<bool>(spec_of("PFADD"), key(of_key), text(element));
-}
-Command<bool> pfadd(std::string_view of_key, TextList elements) {
-    return build_of_texts<bool>(spec_of("PFADD"), of_key, elements);
-}
-Command<bool> pfadd(std::string_view of_key, TextBraces elements) { return pfadd(of_key, list_of(elements)); }
-Command<std::int64_t> pfcount(std::string_view of_key) { return build<std::int64_t>(spec_of("PFCOUNT"), key(of_key)); }
-Command<std::int64_t> pfcount(TextList keys) { return build_of_keys<std::int64_t>(spec_of("PFCOUNT"), keys); }
-Command<std::int64_t> pfcount(TextBraces keys) { return pfcount(list_of(keys)); }
-Command<Ok> pfmerge(std::string_view destination, TextList sources) {
-    auto command = build<Ok>(spec_of("PFMERGE"), key(destination), Argument::keys(sources));
-    if (sources.empty()) command.set_invalid("it needs at least one source");
+Command<LcsMatches> lcs_matches(std::string_view first, std::string_view second, std::uint32_t min_length) {
+    auto command = build<LcsMatches>(spec_of("LCS"), key(first), key(second), text("IDX"));
+    if (min_length != 0) {
+        command.add(text("MINMATCHLEN"));
+        command.add(number(min_length));
+    }
+    command.add(text("WITHMATCHLEN"));
     return command;
 }
-Command<Ok> pfmerge(std::string_view destination, TextBraces sources) { return pfmerge(destination, list_of(sources)); }
 
 }  // namespace redoubt::cmd
+
+namespace redoubt {
+namespace {
+
+ReadOutcome read_range(ReplyCursor& cursor, const KeyPrefix& prefix, ByteRange& out) {
+    return resp::read_tuple(cursor, "a range", 2, 2, [&](std::int64_t) {
+        const ReadOutcome start = read_reply(cursor, prefix, out.start);
+        return start ? read_reply(cursor, prefix, out.end) : start;
+    });
+}
+
+}  // namespace
+
+ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, LcsMatches& out) {
+    constexpr std::string_view expected = "matches and their length";
+    out = {};
+    return resp::read_named_fields(cursor, expected, [&](std::string_view name, ReplyCursor& at) {
+        if (name == "len") return read_reply(at, prefix, out.length);
+        if (name == "matches") {
+            return resp::read_each(at, expected, out.matches, [&](ReplyCursor& each, LcsMatches::Match& one) {
+                return resp::read_tuple(each, expected, 3, 3, [&](std::int64_t) {
+                    return resp::read_in_turn([&] { return read_range(each, prefix, one.first); },
+                                              [&] { return read_range(each, prefix, one.second); },
+                                              [&] { return read_reply(each, prefix, one.length); });
+                });
+            });
+        }
+        at.skip();
+        return ReadOutcome::ok();
+    });
+}
+
+}  // namespace redoubt

@@ -92,6 +92,36 @@ void add_member_scan(Building<Reply>& command, const MemberScanOptions& options)
     add_scan_count(command, options.count);
 }
 
+template <class Reply>
+Building<Reply> with_scores(Building<Reply> command) {
+    command.add(text("WITHSCORES"));
+    return command;
+}
+
+inline Argument end_of(ListEnd end) { return text(end == ListEnd::left ? "LEFT" : "RIGHT"); }
+inline Argument end_of(ScoreEnd end) { return text(end == ScoreEnd::lowest ? "MIN" : "MAX"); }
+
+/// LMPOP, ZMPOP and those that wait: [wait] numkeys key.. end COUNT n. A run of one key is one key.
+template <class Reply, class End>
+void add_multi_pop(Building<Reply>& command, Argument keys, End from, std::uint32_t count) {
+    command.add(number(static_cast<std::int64_t>(keys.count())));
+    command.add(keys);
+    if (keys.count() == 0) command.set_invalid("it needs at least one key");
+    command.add(end_of(from));
+    command.add(text("COUNT"));
+    command.add(number(count));
+    if (count == 0) command.set_invalid("count must not be 0");
+}
+ReadOutcome read_popped(ReplyCursor& cursor, const KeyPrefix& prefix, std::optional<KeyedElements>& out);
+ReadOutcome read_popped(ReplyCursor& cursor, const KeyPrefix& prefix, std::optional<KeyedMembers>& out);
+
+template <class Reply, class End>
+Building<Reply> build_multi_pop(const CommandSpec& spec, Argument keys, End from, std::uint32_t count) {
+    Building<Reply> command{spec, read_popped};
+    add_multi_pop(command, keys, from, count);
+    return command;
+}
+
 /// For a count form (LPOP key n) that answers nil where there is no such key: an empty list.
 inline ReadOutcome read_list_or_nil(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::string>& out) {
     if (!cursor.peek().is_null()) return read_reply(cursor, prefix, out);

@@ -17,9 +17,6 @@ inline constexpr std::string_view script =
     "a script can reach keys that it does not declare: only through a script object, where the configuration allows it";
 inline constexpr std::string_view functions =
     "functions are code shared by the whole server; another project can replace them";
-inline constexpr std::string_view channel_later = "not available through command() yet: the channel needs the prefix";
-inline constexpr std::string_view channels_later =
-    "not available through command() yet: it names the channels of every project";
 inline constexpr std::string_view subscriber = "changes the state of its connection: only through a subscriber";
 inline constexpr std::string_view transaction =
     "changes the state of its connection: use transaction(), with watch() where it is needed";
@@ -42,14 +39,8 @@ inline constexpr std::string_view own_table =
     "not needed: Redoubt has a table of its own; use COMMAND INFO or COMMAND DOCS";
 inline constexpr std::string_view identity =
     "the identity is fixed when the connection is made: set it in the configuration";
-inline constexpr std::string_view geo_store =
-    "not available through command() yet: a second STORE escapes key checks; use GEOSEARCH or GEOSEARCHSTORE";
-inline constexpr std::string_view wait_later =
-    "not available through command() yet: it waits for the writes of the wire that it is sent on";
-inline constexpr std::string_view stream_later =
-    "not available through command() yet: it needs a parser of its own; use XRANGE";
-inline constexpr std::string_view sort_later =
-    "not available through command() yet: it reads, and can write, other keys; sort in the application";
+inline constexpr std::string_view shared_wire =
+    "it waits for the writes of the connection that it is sent on, which other calls share";
 inline constexpr std::string_view debugging = "for debugging the server";
 inline constexpr std::string_view erases = "erases every project; delete by scan() and UNLINK";
 inline constexpr std::string_view payload =
@@ -77,9 +68,10 @@ constexpr Row counted(std::string_view name, std::int16_t arity, KeyPositions ke
                       ReplyRule reply = none, bool blocking = false) {
     return {name, arity, Policy::numkeys, keys, reply, retry, blocking, {}, {}, 1};
 }
+/// One with a parser of its own (src/isolation/raw_command.cpp says which).
 constexpr Row special(std::string_view name, std::int16_t arity, KeyPositions keys, RetryCategory retry,
-                      ReplyRule reply, std::string_view reason, bool blocking = false) {
-    return {name, arity, Policy::special, keys, reply, retry, blocking, reason, {}, 1};
+                      ReplyRule reply = none, bool blocking = false) {
+    return {name, arity, Policy::special, keys, reply, retry, blocking, {}, {}, 1};
 }
 constexpr Row keyless(std::string_view name, std::int16_t arity, RetryCategory retry) {
     return {name, arity, Policy::keyless, {}, none, retry, false, {}, {}, 1};

@@ -1,7 +1,10 @@
 // resp: writes commands as RESP arrays of bulk strings, keys with the project's prefix in place.
-#include "resp/encoding.hpp"
-
 #include <charconv>
+
+#include <redoubt/resp/cmd/bitmaps.hpp>
+#include <redoubt/resp/cmd/geo.hpp>
+
+#include "resp/encoding.hpp"
 
 namespace redoubt {
 namespace resp {
@@ -59,6 +62,31 @@ char* put_glob(char* out, std::string_view prefix, std::string_view glob) noexce
     return put_crlf(out);
 }
 
+/// OVERFLOW holds for what follows until the next one; the first SET or INCRBY begins with WRAP.
+bool changes_overflow(const BitfieldOperation& operation, BitfieldOperation::Overflow overflow) noexcept {
+    return operation.kind != BitfieldOperation::Kind::get && operation.overflow != overflow;
+}
+
+char* put_operation(char* out, const BitfieldOperation& operation, BitfieldOperation::Overflow& overflow) noexcept {
+    using Kind = BitfieldOperation::Kind;
+    using Overflow = BitfieldOperation::Overflow;
+    if (changes_overflow(operation, overflow)) {
+        overflow = operation.overflow;
+        out = put_bulk(out, "OVERFLOW");
+        out = put_bulk(out, overflow == Overflow::wrap ? "WRAP" : overflow == Overflow::sat ? "SAT" : "FAIL");
+    }
+    out = put_bulk(out, operation.kind == Kind::get ? "GET" : operation.kind == Kind::set ? "SET" : "INCRBY");
+    char word[digits_room];
+    const auto put_marked = [&](std::string_view mark, std::uint64_t number) {
+        char* const first = std::copy(mark.begin(), mark.end(), word);
+        const char* const last = std::to_chars(first, word + sizeof word, number).ptr;
+        out = put_bulk(out, {word, static_cast<std::size_t>(last - word)});
+    };
+    put_marked(operation.type.is_signed ? "i" : "u", operation.type.bits);
+    put_marked(operation.by_width ? "#" : "", operation.offset);
+    return operation.kind == Kind::get ? out : put_number(out, operation.value);
+}
+
 }  // namespace
 
 char* put_rare(const Argument& argument, std::string_view prefix, char* out) noexcept {
@@ -96,6 +124,25 @@ char* put_rare(const Argument& argument, std::string_view prefix, char* out) noe
         case Argument::Kind::reals:
             for (const double number : argument.as_run<double>()) out = put_number(out, number);
             return out;
+        case Argument::Kind::pair_keys:
+            for (const TextPair& pair : argument.as_run<TextPair>()) out = put_key(out, prefix, pair.first);
+            return out;
+        case Argument::Kind::pair_values:
+            for (const TextPair& pair : argument.as_run<TextPair>()) out = put_bulk(out, pair.second);
+            return out;
+        case Argument::Kind::locations:
+            for (const GeoMemberView& entry : argument.as_run<GeoMemberView>()) {
+                out = put_number(put_number(out, entry.longitude), entry.latitude);
+                out = put_bulk(out, entry.member);
+            }
+            return out;
+        case Argument::Kind::bitfield: {
+            auto overflow = BitfieldOperation::Overflow::wrap;
+            for (const BitfieldOperation& operation : argument.as_run<BitfieldOperation>()) {
+                out = put_operation(out, operation, overflow);
+            }
+            return out;
+        }
     }
     return out;
 }
@@ -133,11 +180,38 @@ std::size_t rare_bound(const Argument& argument, std::size_t prefix) noexcept {
             }
             return bound;
         case Argument::Kind::reals: return number_bound * argument.as_run<double>().size();
+        case Argument::Kind::pair_keys:
+            for (const TextPair& pair : argument.as_run<TextPair>()) {
+                bound += bulk_overhead + prefix + pair.first.size();
+            }
+            return bound;
+        case Argument::Kind::pair_values:
+            for (const TextPair& pair : argument.as_run<TextPair>()) bound += bulk_overhead + pair.second.size();
+            return bound;
+        case Argument::Kind::locations:
+            for (const GeoMemberView& entry : argument.as_run<GeoMemberView>()) {
+                bound += 2 * number_bound + bulk_overhead + entry.member.size();
+            }
+            return bound;
+        case Argument::Kind::bitfield: return number_bound * argument.count();
     }
     return bound;
 }
 
 }  // namespace resp
+
+std::size_t Argument::bitfield_words() const noexcept {
+    std::size_t words = 0;
+    auto overflow = BitfieldOperation::Overflow::wrap;
+    for (const BitfieldOperation& operation : as_run<BitfieldOperation>()) {
+        if (resp::changes_overflow(operation, overflow)) {
+            words += 2;
+            overflow = operation.overflow;
+        }
+        words += operation.kind == BitfieldOperation::Kind::get ? 3 : 4;
+    }
+    return words;
+}
 
 std::size_t encoded_bound(const CommandSpec& spec, std::span<const Argument> arguments,
                           const KeyPrefix& prefix) noexcept {

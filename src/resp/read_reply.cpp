@@ -149,6 +149,10 @@ ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector
     return read_list(cursor, prefix, out, "array of integers");
 }
 
+ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::optional<std::int64_t>>& out) {
+    return read_list(cursor, prefix, out, "array of integers and nils");
+}
+
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<bool>& out) {
     return read_list(cursor, prefix, out, "array of booleans");
 }

@@ -15,6 +15,7 @@
 #include "dispatch/dispatcher.hpp"
 #include "isolation/acl_provisioner.hpp"
 #include "isolation/project_id.hpp"
+#include "service/script_access.hpp"
 #include "topology/topology.hpp"
 
 namespace redoubt {
@@ -23,6 +24,7 @@ namespace {
 constexpr std::string_view own_project = "_redoubt";
 constexpr std::string_view unprefixed_project = "default";
 constexpr std::size_t listed_pools = 100;
+constexpr std::size_t fewest_connections = 3;
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -56,6 +58,11 @@ struct RedisConnectionFactory::Impl {
 
     std::shared_ptr<isolation::Project> project(std::string_view id, bool prefixed) {
         const std::lock_guard lock(mutex);
+        return find_or_make(id, prefixed);
+    }
+
+    // Under the mutex.
+    std::shared_ptr<isolation::Project> find_or_make(std::string_view id, bool prefixed) {
         const auto found = projects.find(id);
         if (found != projects.end()) return found->second;
         if (closed) raise(dispatch::service_closed_error());
@@ -73,13 +80,24 @@ struct RedisConnectionFactory::Impl {
             scan_router = scan_pool(lane, settings).dispatcher().router().share();
         }
         auto dispatcher = std::make_unique<dispatch::Dispatcher>(
-            topology->open_project(lane.executor, std::move(identity)), settings, std::move(origin), lane.executor,
-            lane.keeper, std::move(scan_router));
+            topology->open_project(lane.executor, std::move(identity), prefixed ? limits_of(id) : ProjectLimits{}),
+            settings, std::move(origin), lane.executor, lane.keeper, std::move(scan_router));
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
+        if (id != own_project) {
+            made->set_script_gate(scripts.gate_of(id, [this] { return find_or_make(own_project, true); }));
+        }
         projects.emplace(std::string(id), made);
         if (config.min_idle_connections != 0) maintain({made});
         return made;
+    }
+
+    ProjectLimits limits_of(std::string_view id) const {
+        if (id == own_project) return {};
+        const ProjectLimits limits = config.limits_of_project ? config.limits_of_project(id) : config.project_limits;
+        if (limits.max_connections == 0 || limits.max_connections >= fewest_connections) return limits;
+        raise(Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                        "max_connections of a project's limits must be 0 or at least 3: two of them are never leased"));
     }
 
     bool has_users() const noexcept { return config.acl_users != AclUsers::off; }
@@ -92,9 +110,9 @@ struct RedisConnectionFactory::Impl {
         }
         const std::string name = "_scan-" + std::to_string(scan_pools.size());
         auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target.endpoint(), name});
-        auto dispatcher =
-            std::make_unique<dispatch::Dispatcher>(topology->open_project(lane.executor, provisioner->scan_identity()),
-                                                   settings, std::move(origin), lane.executor, lane.keeper);
+        auto dispatcher = std::make_unique<dispatch::Dispatcher>(
+            topology->open_project(lane.executor, provisioner->scan_identity(), {}), settings, std::move(origin),
+            lane.executor, lane.keeper);
         scan_pools.push_back(std::make_shared<isolation::Project>(name, KeyPrefix{}, std::move(dispatcher)));
         return *scan_pools.back();
     }
@@ -166,6 +184,7 @@ struct RedisConnectionFactory::Impl {
     }
 
     RedisServiceConfig config;
+    service::ScriptAccess scripts{config};
     Target target;
     std::vector<Lane> lanes;
     std::shared_ptr<pool::ConnectionBudget> budget;

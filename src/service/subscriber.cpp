@@ -105,9 +105,7 @@ struct Subscriber::Impl {
 
     [[noreturn]] void fail(Error error) const { raise(handle.project->refusal(std::move(error), operation_name)); }
 
-    Duration longest() const {
-        return handle.options.deadline.value_or(handle.project->dispatcher().settings().operation_timeout);
-    }
+    Duration longest() const { return handle.project->longest_call(handle.options); }
     Error late() const {
         Error error = Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
                                 "the server has not confirmed the subscription in time; it will be asked again");

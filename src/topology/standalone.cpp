@@ -1,4 +1,5 @@
 // topology: one server.
+#include <algorithm>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -15,15 +16,41 @@ constexpr std::size_t window_operations = 1024;
 constexpr std::size_t window_bytes = 1u << 20;
 
 pool::PoolSettings settings_of(const RedisServiceConfig& config) {
-    const bool shared = config.pool_mode == PoolMode::shared;
-    return {config.max_connections,    config.min_idle_connections, config.max_waiting,
-            config.idle_timeout,       config.connection_lifetime,  shared ? window_operations : 0,
-            shared ? window_bytes : 0, config.max_queued_bytes};
+    pool::PoolSettings settings;
+    settings.max_connections = config.max_connections;
+    settings.min_idle = config.min_idle_connections;
+    settings.max_waiting = config.max_waiting;
+    settings.idle_timeout = config.idle_timeout;
+    settings.lifetime = config.connection_lifetime;
+    settings.max_queued_bytes = config.max_queued_bytes;
+    if (config.pool_mode == PoolMode::shared) {
+        settings.window_operations = window_operations;
+        settings.window_bytes = window_bytes;
+        settings.rated = config.project_limits.commands_per_second != 0 || config.limits_of_project;
+    }
+    return settings;
+}
+
+pool::PoolSettings within(pool::PoolSettings settings, const ProjectLimits& limits) {
+    if (limits.max_connections != 0) settings.max_connections = limits.max_connections;
+    settings.min_idle = std::min(settings.min_idle, settings.max_connections);
+    if (limits.max_queued_bytes != 0) settings.max_queued_bytes = limits.max_queued_bytes;
+    settings.max_in_flight = limits.max_in_flight;
+    settings.max_reply_bytes = limits.max_reply_bytes;
+    settings.rated = limits.commands_per_second != 0;
+    return settings;
+}
+
+std::unique_ptr<policy::RateLimit> rate_of(const ProjectLimits& limits) {
+    if (limits.commands_per_second == 0) return nullptr;
+    const std::uint32_t burst = limits.burst != 0 ? limits.burst : std::max(limits.commands_per_second / 10, 1u);
+    return std::make_unique<policy::RateLimit>(limits.commands_per_second, burst);
 }
 
 class StandaloneRouter final : public Router {
 public:
-    explicit StandaloneRouter(std::shared_ptr<pool::Pool> pool) : pool_(std::move(pool)) {}
+    explicit StandaloneRouter(std::shared_ptr<pool::Pool> pool, std::unique_ptr<policy::RateLimit> rate = nullptr)
+        : pool_(std::move(pool)), tenant_(std::move(rate)) {}
     Route route() noexcept override { return {*pool_, tenant_}; }
     std::unique_ptr<Router> share() override { return std::make_unique<StandaloneRouter>(pool_); }
     void for_each_pool(const std::function<void(pool::Pool&)>& visit) override { visit(*pool_); }
@@ -50,8 +77,11 @@ public:
     }
 
     std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane,
-                                         std::shared_ptr<pool::Identity> identity) override {
-        return std::make_unique<StandaloneRouter>(shared_ ? shared_pool(lane) : make_pool(lane, std::move(identity)));
+                                         std::shared_ptr<pool::Identity> identity,
+                                         const ProjectLimits& limits) override {
+        auto pool = shared_ ? shared_pool(lane)
+                            : pool::Pool::create(node_, budget_, settings_within(limits), lane, std::move(identity));
+        return std::make_unique<StandaloneRouter>(std::move(pool), rate_of(limits));
     }
     void for_each_node(const std::function<void(pool::Node&)>& visit) override { visit(*node_); }
     void stop() override {
@@ -62,15 +92,17 @@ public:
 private:
     using Lane = boost::asio::io_context::executor_type;
 
-    std::shared_ptr<pool::Pool> make_pool(const Lane& lane, std::shared_ptr<pool::Identity> identity) {
-        return pool::Pool::create(node_, budget_, settings_, lane, std::move(identity));
+    // One object for all projects that have no limits of their own.
+    std::shared_ptr<const pool::PoolSettings> settings_within(const ProjectLimits& limits) const {
+        const pool::PoolSettings own = within(*settings_, limits);
+        return own == *settings_ ? settings_ : std::make_shared<const pool::PoolSettings>(own);
     }
     std::shared_ptr<pool::Pool> shared_pool(const Lane& lane) {
         const std::lock_guard lock(mutex_);
         for (const auto& [of, pool] : shared_pools_) {
             if (of == lane) return pool;
         }
-        return shared_pools_.emplace_back(lane, make_pool(lane, nullptr)).second;
+        return shared_pools_.emplace_back(lane, pool::Pool::create(node_, budget_, settings_, lane, nullptr)).second;
     }
 
     std::shared_ptr<const pool::PoolSettings> settings_;

@@ -43,7 +43,8 @@ public:
     /// A project's pools, whose async side lives on `lane`. In shared mode: the lane's. `identity`: as whom their
     /// connections log in; null: as the URL says. Not in shared mode.
     virtual std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane,
-                                                 std::shared_ptr<pool::Identity> identity) = 0;
+                                                 std::shared_ptr<pool::Identity> identity,
+                                                 const ProjectLimits& limits) = 0;
     virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
     /// No more probing.
     virtual void stop() = 0;

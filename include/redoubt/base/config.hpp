@@ -77,6 +77,17 @@ struct Target {
 /// The URL of a target with its password masked: `rediss://user:***@host:6379/2`.
 std::string to_string(const Target& target);
 
+/// What one project may take of what it shares with others, so that none can crowd out the rest. 0: no limit of its own.
+struct ProjectLimits {
+    std::size_t max_in_flight = 0;  ///< commands on one of its connections that are not answered; more wait. In shared
+                                    ///< mode connections belong to nobody, and take turns instead
+    std::uint32_t commands_per_second = 0;  ///< calls past it are refused at once, with `retry_after`
+    std::uint32_t burst = 0;                ///< how many at once after a pause; 0: a tenth of a second's
+    std::size_t max_connections = 0;        ///< at least 3; 0: as configured for all. Not in shared mode
+    std::size_t max_queued_bytes = 0;       ///< of its calls that wait for a connection; 0: as configured for all
+    std::size_t max_reply_bytes = 0;        ///< one whole reply; 0: as configured for all. Not in shared mode
+};
+
 /// All settings of a `RedisService`. Fields may be set by hand, by `from_env()` or by URL options
 /// (`redis://host/0?attempt_timeout=1.5&client_name=x`), which win over fields. Durations in the
 /// environment and in URLs are seconds as decimal numbers (`1.5`) or with a unit (`250ms`, `30s`, `5m`).
@@ -123,6 +134,15 @@ struct RedisServiceConfig {
     std::function<std::string(std::string_view project)> acl_secret_provider;
     /// Projects, separated by commas, whose users may run scripts.
     std::string script_projects;
+    /// The operator vouches that the server keeps scripts inside (CVE-2025-46818, CVE-2025-67733): a distribution's
+    /// patches do not show in its version.
+    bool scripts_attested = false;
+    /// Scripts for every project, though nothing confines them. In `development` only.
+    bool allow_unconfined_scripts = false;
+
+    ProjectLimits project_limits;  ///< of each project
+    /// The limits of one project, instead of `project_limits`. Asked once, when the project is first used; any thread.
+    std::function<ProjectLimits(std::string_view project)> limits_of_project;
 
     CircuitBreakerConfig circuit_breaker;
     TlsConfig tls;

@@ -35,6 +35,9 @@ public:
     /// An error found before (isolation, a bad argument), which the call will end with. The first stays.
     void refuse(Error&& refusal);
 
+    /// See ReplyReader; before `start`.
+    void distrust_errors() noexcept { reader_.distrust(); }
+
     const CallOptions& options() const noexcept { return state_.options(); }
     std::string_view name() const noexcept { return name_; }
     /// Those of another, with what was wrong with them.

@@ -39,6 +39,8 @@ protected:
 /// The error of one command inside EXEC. A script can return any error after it has written, so it is `unknown`
 /// unless it is certainly raised before execution.
 Error error_inside_exec(std::string_view text, const KeyPrefix& prefix);
+/// Of a reply that has another shape than its reader takes: what was expected, and what came.
+Error error_of_shape(const ReadOutcome& outcome);
 
 /// Where one call stands: which reply comes next, and the error of a single command. Shared by both kinds of
 /// callers.
@@ -73,6 +75,9 @@ public:
         next_ = 0;
         trouble_.reset();
     }
+    /// Error replies may be made up by a script, which can have written before: they say nothing of what was applied.
+    void distrust() noexcept { trusted_ = false; }
+    bool trusts() const noexcept { return trusted_; }
     /// How many replies are expected; before the first.
     void expect(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Something is to be looked at: an error, a failure of the node, a large reply.

@@ -24,6 +24,16 @@ class Dispatcher;
 namespace isolation {
 
 class LeasedCalls;
+class ScriptGate;
+
+/// A script to run, with what it is given.
+struct ScriptCall {
+    std::string_view source;
+    std::string_view sha1;  ///< of the source, in hexadecimal digits
+    bool read_only = false;
+    std::span<const std::string_view> keys;
+    std::span<const std::string_view> arguments;
+};
 
 /// Made by the factory for a checked id. Thread-safe. Every command that passes through it gets the prefix, and
 /// nothing else here can reach a wire.
@@ -58,6 +68,20 @@ public:
     std::optional<Error> encode_raw(std::span<const std::string_view> words, EncodedCommands& into,
                                     ReplyRule& rule) const;
 
+    // Scripts. Each is refused unless the gate lets it pass; nobody else can send one.
+    /// On this thread; loads it where the server does not have it.
+    std::optional<Error> run_script(const ScriptCall& call, ReplySink& sink, const CallOptions& options);
+    /// For async calls, which ask the gate first: EVALSHA, and SCRIPT LOAD.
+    std::optional<Error> encode_script(const ScriptCall& call, EncodedCommands& into) const;
+    std::optional<Error> encode_script_load(const ScriptCall& call, EncodedCommands& into) const;
+    /// Null: this project may not run scripts; see `no_scripts`.
+    ScriptGate* script_gate() const noexcept { return script_gate_.get(); }
+    /// Before the project is used.
+    void set_script_gate(std::shared_ptr<ScriptGate> gate) noexcept { script_gate_ = std::move(gate); }
+    static Error no_scripts();
+    /// From a call's beginning to its deadline.
+    Duration longest_call(const CallOptions& options) const;
+
     /// A connection of one's own, for WATCH.
     result<std::unique_ptr<LeasedCalls>> lease(std::string_view operation, const CallOptions& options);
 
@@ -75,6 +99,7 @@ private:
     std::string id_;
     KeyPrefix prefix_;
     std::unique_ptr<dispatch::Dispatcher> dispatcher_;
+    std::shared_ptr<ScriptGate> script_gate_;
     Lane lane_;
 };
 

@@ -24,6 +24,9 @@ struct ScoreMemberView {
 
 using TextPair = std::pair<std::string_view, std::string_view>;
 
+struct BitfieldOperation;  // redoubt/resp/cmd/bitmaps.hpp
+struct GeoMemberView;      // redoubt/resp/cmd/geo.hpp
+
 /// One argument, or one run of them: a view of sixteen bytes. The views must live until the command is
 /// encoded, which every surface does before its call returns or, for async ones, before the operation object
 /// is made.
@@ -45,6 +48,10 @@ public:
         key_pairs,  // a run of field, value; of key, value
         scores,     // a run of score, member
         reals,      // a run of numbers
+        pair_keys,
+        pair_values,  // of a run of pairs only the first halves, which are keys; only the second
+        locations,    // a run of longitude, latitude, member
+        bitfield,     // a run of operations, of three to six words each
     };
 
     Argument() = default;  // of no value: a command's unused places are not filled
@@ -69,14 +76,24 @@ public:
     static Argument key_pairs(std::span<const TextPair> run) { return {Kind::key_pairs, run.data(), run.size()}; }
     static Argument scores(std::span<const ScoreMemberView> run) { return {Kind::scores, run.data(), run.size()}; }
     static Argument reals(std::span<const double> run) { return {Kind::reals, run.data(), run.size()}; }
+    static Argument pair_keys(std::span<const TextPair> run) { return {Kind::pair_keys, run.data(), run.size()}; }
+    static Argument pair_values(std::span<const TextPair> run) { return {Kind::pair_values, run.data(), run.size()}; }
+    static Argument locations(std::span<const GeoMemberView> run) { return {Kind::locations, run.data(), run.size()}; }
+    static Argument bitfield(std::span<const BitfieldOperation> run) {
+        return {Kind::bitfield, run.data(), run.size()};
+    }
 
     constexpr Kind kind() const noexcept { return static_cast<Kind>(kind_); }
     /// How many arguments it stands for on the wire.
-    constexpr std::size_t count() const noexcept {
+    std::size_t count() const noexcept {
         switch (kind()) {
             case Kind::texts:
             case Kind::keys:
-            case Kind::reals: return size_;
+            case Kind::reals:
+            case Kind::pair_keys:
+            case Kind::pair_values: return size_;
+            case Kind::locations: return size_ * 3;
+            case Kind::bitfield: return bitfield_words();
             case Kind::pairs:
             case Kind::key_pairs:
             case Kind::scores: return size_ * 2;
@@ -95,6 +112,8 @@ public:
 private:
     constexpr Argument(Kind kind, const void* data, std::size_t size)
         : data_(data), size_(size & ((std::size_t{1} << 56) - 1)), kind_(static_cast<std::uint8_t>(kind)) {}
+    std::size_t bitfield_words() const noexcept;
+
     const void* data_;
     std::size_t size_ : 56;
     std::size_t kind_ : 8;

@@ -28,6 +28,8 @@ enum class ReplyRule : std::uint8_t {
     scan_page,      ///< [cursor, [keys]]: foreign dropped, own stripped
     first_element,  ///< [key, ...]: the key is stripped
     stream_map,     ///< XREAD: each stream's name is stripped
+    name_list,      ///< [name, ...]: foreign dropped, own stripped (PUBSUB CHANNELS)
+    name_counts,    ///< [name, count, ...] or a map: each name is stripped (PUBSUB NUMSUB)
 };
 
 /// Which user of the server (ACL) is granted the command, where each project has one of its own.
@@ -56,7 +58,7 @@ struct CommandSpec {
     KeyPositions keys;
     ReplyRule reply = ReplyRule::none;
     RetryCategory retry = RetryCategory::never;
-    bool blocking = false;          ///< may wait on the server: needs a wire of its own
+    bool blocking = false;          ///< may wait on the server: then it needs a wire of its own
     std::string_view reason;        ///< of a refusal; static text
     std::string_view encoded_name;  ///< the name as bulk strings, ready to send: `$3\r\nGET\r\n`
     std::uint8_t words = 1;         ///< 2 for a subcommand

@@ -32,6 +32,12 @@ public:
     }
     void append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                 const KeyPrefix& prefix);
+    /// The same of one that may wait at the server so long, see CommandView::block_time.
+    void append(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
+                const KeyPrefix& prefix, Duration block_time) {
+        append(spec, retry, arguments, prefix);
+        if (block_time != Duration::zero()) add_block_time(block_time);
+    }
 
     std::string_view bytes() const noexcept { return {data(), size_}; }
     /// How many commands, and so how many replies.

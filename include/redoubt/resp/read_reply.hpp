@@ -72,6 +72,7 @@ ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::optional<std::string>>& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::optional<double>>& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::int64_t>& out);
+ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<std::optional<std::int64_t>>& out);
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, std::vector<bool>& out);
 /// A RESP3 map, an array of pairs, or a flat RESP2 array of even length.
 ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, StringMap& out);

@@ -92,8 +92,7 @@ private:
         }
         const ReadOutcome read = reader(cursor, prefix, *slot);
         if (read) return;
-        slot = Error::of(ErrorKind::reply_type, Certainty::applied, Stage::reply,
-                         "the reply inside EXEC is not what was asked for");
+        slot = error_of_shape(read);
         if (read.status() == ReadOutcome::Status::foreign_key) outcome = read;
     }
 

@@ -9,6 +9,7 @@
 
 #include <redoubt/resp/cmd/keys.hpp>
 #include <redoubt/resp/cmd/lists.hpp>
+#include <redoubt/resp/cmd/sorted_sets.hpp>
 
 namespace redoubt {
 
@@ -39,6 +40,23 @@ Command<std::optional<KeyedElement>> brpop(TextBraces keys, std::chrono::millise
 /// LMOVE that waits for an element to move.
 Command<std::optional<std::string>> blmove(std::string_view source, std::string_view destination, ListEnd from,
                                            ListEnd to, std::chrono::milliseconds wait);
+/// RPOPLPUSH that waits for an element to move.
+Command<std::optional<std::string>> brpoplpush(std::string_view source, std::string_view destination,
+                                               std::chrono::milliseconds wait);
+/// LMPOP that waits until one of the lists has an element.
+Command<std::optional<KeyedElements>> blmpop(std::string_view key, ListEnd from, std::chrono::milliseconds wait,
+                                             std::uint32_t count = 1);
+Command<std::optional<KeyedElements>> blmpop(TextList keys, ListEnd from, std::chrono::milliseconds wait,
+                                             std::uint32_t count = 1);
+Command<std::optional<KeyedElements>> blmpop(TextBraces keys, ListEnd from, std::chrono::milliseconds wait,
+                                             std::uint32_t count = 1);
+/// ZMPOP that waits until one of the sorted sets has a member.
+Command<std::optional<KeyedMembers>> bzmpop(std::string_view key, ScoreEnd from, std::chrono::milliseconds wait,
+                                            std::uint32_t count = 1);
+Command<std::optional<KeyedMembers>> bzmpop(TextList keys, ScoreEnd from, std::chrono::milliseconds wait,
+                                            std::uint32_t count = 1);
+Command<std::optional<KeyedMembers>> bzmpop(TextBraces keys, ScoreEnd from, std::chrono::milliseconds wait,
+                                            std::uint32_t count = 1);
 /// Takes the member with the lowest (highest) score from the first of the sorted sets that has one.
 Command<std::optional<KeyedMember>> bzpopmin(std::string_view key, std::chrono::milliseconds wait);
 Command<std::optional<KeyedMember>> bzpopmin(TextList keys, std::chrono::milliseconds wait);

@@ -21,7 +21,7 @@ Command<std::int64_t> hset(std::string_view key, PairList fields);
 Command<std::int64_t> hset(std::string_view key, PairBraces fields);
 /// Sets the field unless it exists.
 Command<bool> hsetnx(std::string_view key, std::string_view field, std::string_view value);
-Command<std::optional<std::string>> hget(std::string_view key, std::string_view field);
+Command<std::optional<std::string>> hget(std::string_view key, std::string_view field);  ///< the value
 /// The values in the fields' order; nullopt for one that does not exist.
 Command<std::vector<std::optional<std::string>>> hmget(std::string_view key, TextList fields);
 Command<std::vector<std::optional<std::string>>> hmget(std::string_view key, TextBraces fields);
@@ -31,12 +31,12 @@ Command<StringMap> hgetall(std::string_view key);
 Command<std::int64_t> hdel(std::string_view key, std::string_view field);
 Command<std::int64_t> hdel(std::string_view key, TextList fields);
 Command<std::int64_t> hdel(std::string_view key, TextBraces fields);
-Command<bool> hexists(std::string_view key, std::string_view field);
-Command<std::int64_t> hlen(std::string_view key);
+Command<bool> hexists(std::string_view key, std::string_view field);  ///< whether there is such a field
+Command<std::int64_t> hlen(std::string_view key);                     ///< how many fields
 /// The length of a field's value, 0 when there is none.
 Command<std::int64_t> hstrlen(std::string_view key, std::string_view field);
-Command<std::vector<std::string>> hkeys(std::string_view key);
-Command<std::vector<std::string>> hvals(std::string_view key);
+Command<std::vector<std::string>> hkeys(std::string_view key);  ///< all fields
+Command<std::vector<std::string>> hvals(std::string_view key);  ///< all values
 /// Each returns the new number.
 Command<std::int64_t> hincrby(std::string_view key, std::string_view field, std::int64_t by);
 Command<double> hincrbyfloat(std::string_view key, std::string_view field, double by);

@@ -33,6 +33,23 @@ struct ScanOptions {
     std::string_view type = {};  ///< `string`, `list`, `set`, `zset`, `hash`, `stream`; empty: any
 };
 
+/// How SORT orders and cuts.
+struct SortOptions {
+    bool desc = false;
+    bool alpha = false;   ///< compares bytes; else every element must be a number
+    bool nosort = false;  ///< leaves the order as it is: only cuts
+    std::uint32_t offset = 0;
+    std::optional<std::uint32_t> count = std::nullopt;  ///< at most so many
+};
+
+/// When a key expires.
+struct KeyExpiry {
+    bool exists = false;                                                   ///< false: no such key
+    std::optional<std::chrono::sys_time<std::chrono::milliseconds>> when;  ///< nullopt: never
+    friend bool operator==(const KeyExpiry&, const KeyExpiry&) = default;
+};
+
+static_assert(std::is_trivially_destructible_v<SortOptions> && std::is_trivially_copyable_v<SortOptions>);
 static_assert(std::is_trivially_destructible_v<ExpireOptions> && std::is_trivially_copyable_v<ExpireOptions>);
 static_assert(std::is_trivially_destructible_v<ScanOptions> && std::is_trivially_copyable_v<ScanOptions>);
 static_assert(std::is_trivially_destructible_v<Command<std::string>> &&
@@ -68,6 +85,9 @@ Command<bool> pexpireat(std::string_view key, std::chrono::sys_time<std::chrono:
 Command<KeyTtl> ttl(std::string_view key);
 /// The time to live, in milliseconds.
 Command<KeyTtl> pttl(std::string_view key);
+/// The moment of expiry, in whole seconds; in milliseconds.
+Command<KeyExpiry> expiretime(std::string_view key);
+Command<KeyExpiry> pexpiretime(std::string_view key);
 /// Takes the expiry away. False: there was none, or no such key.
 Command<bool> persist(std::string_view key);
 
@@ -84,13 +104,21 @@ Command<std::optional<std::string>> dump(std::string_view key);
 
 /// How the server stores it, such as `listpack`.
 Command<std::optional<std::string>> object_encoding(std::string_view key);
-/// Seconds since it was used; not with an LFU eviction policy.
-Command<std::optional<std::int64_t>> object_idletime(std::string_view key);
+/// How long it was not used; not with an LFU eviction policy.
+Command<std::optional<std::chrono::seconds>> object_idletime(std::string_view key);
 /// How often it is used, on a logarithmic scale; only with an LFU eviction policy.
 Command<std::optional<std::int64_t>> object_freq(std::string_view key);
+/// How often the server's object is shared.
 Command<std::optional<std::int64_t>> object_refcount(std::string_view key);
 /// The bytes that key and value take, estimated from `samples` elements of a collection (0: all).
 Command<std::optional<std::int64_t>> memory_usage(std::string_view key, std::uint32_t samples = 5);
+
+/// The sorted elements of a list, set or sorted set. Patterns (BY, GET) are not offered: they read other keys.
+Command<std::vector<std::string>> sort(std::string_view key, SortOptions options = {});
+/// The same, which a replica may serve.
+Command<std::vector<std::string>> sort_ro(std::string_view key, SortOptions options = {});
+/// The same, stored as a list over `destination`; says how many elements that has.
+Command<std::int64_t> sort_store(std::string_view destination, std::string_view source, SortOptions options = {});
 
 /// One page of the project's keys. Start with 0, go on with the page's cursor until that is 0. The server walks
 /// the keys of all projects: pages may be empty.

@@ -6,6 +6,13 @@
 namespace redoubt {
 
 enum class ListEnd : std::uint8_t { left, right };
+/// Elements, and the list that they came from.
+struct KeyedElements {
+    std::string key;
+    std::vector<std::string> elements;
+    friend bool operator==(const KeyedElements&, const KeyedElements&) = default;
+};
+
 enum class ListPlace : std::uint8_t { before, after };
 
 /// Where LPOS looks.
@@ -37,12 +44,16 @@ Command<std::optional<std::string>> lpop(std::string_view key);
 Command<std::vector<std::string>> lpop(std::string_view key, std::uint32_t count);
 Command<std::optional<std::string>> rpop(std::string_view key);
 Command<std::vector<std::string>> rpop(std::string_view key, std::uint32_t count);
+/// Takes up to `count` elements from the first of the lists that has some; nullopt when none has.
+Command<std::optional<KeyedElements>> lmpop(std::string_view key, ListEnd from, std::uint32_t count = 1);
+Command<std::optional<KeyedElements>> lmpop(TextList keys, ListEnd from, std::uint32_t count = 1);
+Command<std::optional<KeyedElements>> lmpop(TextBraces keys, ListEnd from, std::uint32_t count = 1);
 /// Moves one element from an end of one list to an end of another (or the same), and returns it.
 Command<std::optional<std::string>> lmove(std::string_view source, std::string_view destination, ListEnd from,
                                           ListEnd to);
 Command<std::optional<std::string>> rpoplpush(std::string_view source, std::string_view destination);
 
-Command<std::int64_t> llen(std::string_view key);
+Command<std::int64_t> llen(std::string_view key);  ///< how many elements
 /// Negative indexes count from the end.
 Command<std::optional<std::string>> lindex(std::string_view key, std::int64_t index);
 Command<Ok> lset(std::string_view key, std::int64_t index, std::string_view element);

@@ -13,12 +13,12 @@ Command<std::int64_t> sadd(std::string_view key, TextBraces members);
 Command<std::int64_t> srem(std::string_view key, std::string_view member);
 Command<std::int64_t> srem(std::string_view key, TextList members);
 Command<std::int64_t> srem(std::string_view key, TextBraces members);
-Command<std::vector<std::string>> smembers(std::string_view key);
-Command<bool> sismember(std::string_view key, std::string_view member);
+Command<std::vector<std::string>> smembers(std::string_view key);        ///< all members
+Command<bool> sismember(std::string_view key, std::string_view member);  ///< whether it is one
 /// For each, whether it is a member.
 Command<std::vector<bool>> smismember(std::string_view key, TextList members);
 Command<std::vector<bool>> smismember(std::string_view key, TextBraces members);
-Command<std::int64_t> scard(std::string_view key);
+Command<std::int64_t> scard(std::string_view key);  ///< how many members
 /// Takes a random member, or up to `count` of them.
 Command<std::optional<std::string>> spop(std::string_view key);
 Command<std::vector<std::string>> spop(std::string_view key, std::uint32_t count);

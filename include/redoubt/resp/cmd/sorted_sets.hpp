@@ -53,6 +53,20 @@ struct ZrangeOptions {
     std::optional<std::uint32_t> count = std::nullopt;  ///< how many to return at most
 };
 
+/// A part of a range whose direction the command's name says.
+struct ZlimitOptions {
+    std::uint32_t offset = 0;                           ///< how many to leave out
+    std::optional<std::uint32_t> count = std::nullopt;  ///< how many to return at most
+};
+
+/// Members, and the sorted set that they came from.
+struct KeyedMembers {
+    std::string key;
+    std::vector<ScoredMember> members;
+    friend bool operator==(const KeyedMembers&, const KeyedMembers&) = default;
+};
+
+enum class ScoreEnd : std::uint8_t { lowest, highest };
 enum class Aggregate : std::uint8_t { sum, min, max };
 
 /// How ZUNION and ZINTER join scores.
@@ -64,7 +78,8 @@ struct ZjoinOptions {
 template <class... Options>
 inline constexpr bool are_plain_options = ((std::is_trivially_destructible_v<Options> &&
                                             std::is_trivially_copyable_v<Options>)&&...);
-static_assert(are_plain_options<ScoreBound, LexBound, ZaddOptions, ZrangeOptions, ZjoinOptions, ScoreMemberView>);
+static_assert(
+    are_plain_options<ScoreBound, LexBound, ZaddOptions, ZrangeOptions, ZlimitOptions, ZjoinOptions, ScoreMemberView>);
 
 namespace cmd {
 
@@ -75,15 +90,15 @@ Command<std::int64_t> zadd(std::string_view key, ScoreBraces members, ZaddOption
 /// ZADD ... INCR: adds to the score, and returns it; nullopt when a condition was not met.
 Command<std::optional<double>> zadd_incr(std::string_view key, double by, std::string_view member,
                                          ZaddOptions options = {});
-Command<double> zincrby(std::string_view key, double by, std::string_view member);
-Command<std::int64_t> zrem(std::string_view key, std::string_view member);
+Command<double> zincrby(std::string_view key, double by, std::string_view member);  ///< adds to the score
+Command<std::int64_t> zrem(std::string_view key, std::string_view member);          ///< says how many there were
 Command<std::int64_t> zrem(std::string_view key, TextList members);
 Command<std::int64_t> zrem(std::string_view key, TextBraces members);
 
-Command<std::int64_t> zcard(std::string_view key);
-Command<std::int64_t> zcount(std::string_view key, ScoreBound min, ScoreBound max);
-Command<std::int64_t> zlexcount(std::string_view key, LexBound min, LexBound max);
-Command<std::optional<double>> zscore(std::string_view key, std::string_view member);
+Command<std::int64_t> zcard(std::string_view key);                                     ///< how many members
+Command<std::int64_t> zcount(std::string_view key, ScoreBound min, ScoreBound max);    ///< how many lie between
+Command<std::int64_t> zlexcount(std::string_view key, LexBound min, LexBound max);     ///< how many lie between
+Command<std::optional<double>> zscore(std::string_view key, std::string_view member);  ///< nullopt: no such member
 Command<std::vector<std::optional<double>>> zmscore(std::string_view key, TextList members);
 Command<std::vector<std::optional<double>>> zmscore(std::string_view key, TextBraces members);
 /// The place of a member, from the lowest score or from the highest; 0 is the first.
@@ -108,6 +123,24 @@ Command<std::int64_t> zrangestore(std::string_view destination, std::string_view
 Command<std::int64_t> zrangestore_by_score(std::string_view destination, std::string_view source, ScoreBound min,
                                            ScoreBound max, ZrangeOptions options = {});
 
+Command<std::int64_t> zrangestore_by_lex(std::string_view destination, std::string_view source, LexBound min,
+                                         LexBound max, ZrangeOptions options = {});
+/// The older names of ZRANGE with its options: what is reversed takes its bounds as they are written, highest first.
+Command<std::vector<std::string>> zrevrange(std::string_view key, std::int64_t start, std::int64_t stop);
+Command<std::vector<ScoredMember>> zrevrange_with_scores(std::string_view key, std::int64_t start, std::int64_t stop);
+Command<std::vector<std::string>> zrangebyscore(std::string_view key, ScoreBound min, ScoreBound max,
+                                                ZlimitOptions options = {});
+Command<std::vector<ScoredMember>> zrangebyscore_with_scores(std::string_view key, ScoreBound min, ScoreBound max,
+                                                             ZlimitOptions options = {});
+Command<std::vector<std::string>> zrevrangebyscore(std::string_view key, ScoreBound max, ScoreBound min,
+                                                   ZlimitOptions options = {});
+Command<std::vector<ScoredMember>> zrevrangebyscore_with_scores(std::string_view key, ScoreBound max, ScoreBound min,
+                                                                ZlimitOptions options = {});
+Command<std::vector<std::string>> zrangebylex(std::string_view key, LexBound min, LexBound max,
+                                              ZlimitOptions options = {});
+Command<std::vector<std::string>> zrevrangebylex(std::string_view key, LexBound max, LexBound min,
+                                                 ZlimitOptions options = {});
+
 /// Each removes a range; says how many there were.
 Command<std::int64_t> zremrangebyrank(std::string_view key, std::int64_t start, std::int64_t stop);
 Command<std::int64_t> zremrangebyscore(std::string_view key, ScoreBound min, ScoreBound max);
@@ -115,6 +148,10 @@ Command<std::int64_t> zremrangebylex(std::string_view key, LexBound min, LexBoun
 /// Takes up to `count` members with the lowest or the highest scores.
 Command<std::vector<ScoredMember>> zpopmin(std::string_view key, std::uint32_t count = 1);
 Command<std::vector<ScoredMember>> zpopmax(std::string_view key, std::uint32_t count = 1);
+/// Takes up to `count` members from the first of the sorted sets that has some; nullopt when none has.
+Command<std::optional<KeyedMembers>> zmpop(std::string_view key, ScoreEnd from, std::uint32_t count = 1);
+Command<std::optional<KeyedMembers>> zmpop(TextList keys, ScoreEnd from, std::uint32_t count = 1);
+Command<std::optional<KeyedMembers>> zmpop(TextBraces keys, ScoreEnd from, std::uint32_t count = 1);
 /// A random member; up to `count` distinct ones; with a negative count exactly that many, with repetitions.
 Command<std::optional<std::string>> zrandmember(std::string_view key);
 Command<std::vector<std::string>> zrandmember(std::string_view key, std::int64_t count);

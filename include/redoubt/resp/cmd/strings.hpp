@@ -1,4 +1,4 @@
-// resp: builders of the commands on strings, bits and hyperloglogs.
+// resp: builders of the commands on strings; those on their bits are in bitmaps.hpp.
 #pragma once
 
 #include <redoubt/resp/cmd/keys.hpp>
@@ -28,8 +28,30 @@ struct GetExOptions {
     bool persist = false;  ///< takes the expiry away
 };
 
+/// Bytes from `start` to `end`, both included.
+struct ByteRange {
+    std::int64_t start = 0;
+    std::int64_t end = 0;
+    friend bool operator==(const ByteRange&, const ByteRange&) = default;
+};
+
+/// What LCS ... IDX says: the parts that two values share, of which some may be too short to be told.
+struct LcsMatches {
+    struct Match {
+        ByteRange first;
+        ByteRange second;
+        std::int64_t length = 0;
+        friend bool operator==(const Match&, const Match&) = default;
+    };
+    std::vector<Match> matches;
+    std::int64_t length = 0;  ///< of the whole subsequence
+    friend bool operator==(const LcsMatches&, const LcsMatches&) = default;
+};
+
 static_assert(std::is_trivially_destructible_v<SetOptions> && std::is_trivially_copyable_v<SetOptions>);
 static_assert(std::is_trivially_destructible_v<GetExOptions> && std::is_trivially_copyable_v<GetExOptions>);
+
+ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, LcsMatches& out);
 
 namespace cmd {
 
@@ -39,12 +61,12 @@ Command<std::optional<std::string>> get(std::string_view key);
 Command<bool> set(std::string_view key, std::string_view value, SetOptions options = {});
 /// SET ... GET: sets the value and returns the one before. With nx or xx: whether it was set is not said.
 Command<std::optional<std::string>> set_get(std::string_view key, std::string_view value, SetOptions options = {});
-Command<std::optional<std::string>> getset(std::string_view key, std::string_view value);
+Command<std::optional<std::string>> getset(std::string_view key, std::string_view value);  ///< SET ... GET, older
 /// The value; sets or takes away the expiry.
 Command<std::optional<std::string>> getex(std::string_view key, GetExOptions options = {});
 /// The value; deletes the key.
 Command<std::optional<std::string>> getdel(std::string_view key);
-Command<bool> setnx(std::string_view key, std::string_view value);
+Command<bool> setnx(std::string_view key, std::string_view value);  ///< sets it unless it exists
 Command<Ok> setex(std::string_view key, std::chrono::seconds time_to_live, std::string_view value);
 Command<Ok> psetex(std::string_view key, std::chrono::milliseconds time_to_live, std::string_view value);
 
@@ -64,7 +86,7 @@ Command<std::string> getrange(std::string_view key, std::int64_t start, std::int
 Command<std::int64_t> setrange(std::string_view key, std::uint32_t offset, std::string_view value);
 /// Appends, and returns the new length.
 Command<std::int64_t> append(std::string_view key, std::string_view value);
-Command<std::int64_t> strlen(std::string_view key);
+Command<std::int64_t> strlen(std::string_view key);  ///< its length in bytes
 
 /// Each of these returns the new number; a key that does not exist counts as 0.
 Command<std::int64_t> incr(std::string_view key);
@@ -73,26 +95,10 @@ Command<std::int64_t> incrby(std::string_view key, std::int64_t by);
 Command<std::int64_t> decrby(std::string_view key, std::int64_t by);
 Command<double> incrbyfloat(std::string_view key, double by);
 
-/// Sets a bit, and returns the one before.
-Command<bool> setbit(std::string_view key, std::uint32_t offset, bool bit);
-Command<bool> getbit(std::string_view key, std::uint32_t offset);
-/// How many bits are set, in all or in the bytes from `start` to `end`.
-Command<std::int64_t> bitcount(std::string_view key);
-Command<std::int64_t> bitcount(std::string_view key, std::int64_t start, std::int64_t end);
-/// The position of the first bit that is `bit`, or -1.
-Command<std::int64_t> bitpos(std::string_view key, bool bit);
-
-/// Adds to a hyperloglog. True when its estimate changed.
-Command<bool> pfadd(std::string_view key, std::string_view element);
-Command<bool> pfadd(std::string_view key, TextList elements);
-Command<bool> pfadd(std::string_view key, TextBraces elements);
-/// The estimated number of distinct elements, of one or of the union of several.
-Command<std::int64_t> pfcount(std::string_view key);
-Command<std::int64_t> pfcount(TextList keys);
-Command<std::int64_t> pfcount(TextBraces keys);
-/// Merges the sources into `destination`, which counts as one of them.
-Command<Ok> pfmerge(std::string_view destination, TextList sources);
-Command<Ok> pfmerge(std::string_view destination, TextBraces sources);
+/// The longest common subsequence of two values; its length; where its parts stand, the last first.
+Command<std::string> lcs(std::string_view first, std::string_view second);
+Command<std::int64_t> lcs_length(std::string_view first, std::string_view second);
+Command<LcsMatches> lcs_matches(std::string_view first, std::string_view second, std::uint32_t min_length = 0);
 
 }  // namespace cmd
 }  // namespace redoubt

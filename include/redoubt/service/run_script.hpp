@@ -1,0 +1,87 @@
+// service: scripts from coroutines.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <redoubt/isolation/script_gate.hpp>
+#include <redoubt/resp/read_reply.hpp>
+#include <redoubt/service/handle.hpp>
+#include <redoubt/service/script.hpp>
+
+namespace redoubt::service {
+
+/// A script with what it is given, on its way through a coroutine.
+class OwnedScriptCall {
+public:
+    OwnedScriptCall(const Script& script, std::span<const std::string_view> keys,
+                    std::span<const std::string_view> arguments)
+        : script_(script), texts_(keys.begin(), keys.end()), keys_(keys.size()) {
+        texts_.insert(texts_.end(), arguments.begin(), arguments.end());
+    }
+    /// Calls `use` with a view of it.
+    template <class Use>
+    auto with_view(const Use& use) const {
+        const std::vector<std::string_view> views(texts_.begin(), texts_.end());
+        const std::span<const std::string_view> all(views);
+        return use(isolation::ScriptCall{script_.source(), script_.sha1(), script_.read_only(), all.first(keys_),
+                                         all.subspan(keys_)});
+    }
+
+private:
+    Script script_;
+    std::vector<std::string> texts_;
+    std::size_t keys_;
+};
+
+/// One step of it: EVALSHA or SCRIPT LOAD.
+template <class T, class Encode>
+auto script_step(const Handle& handle, TimePoint deadline, std::string_view name, const Encode& encode) {
+    CallOptions options = handle.options;
+    options.deadline = std::max(deadline - Clock::now(), Duration::zero());
+    return make_operation<SingleReply<T>, ResultCompletion>(handle.project, options, name,
+                                                            SingleReply<T>(static_cast<Reader<T>>(&read_reply)),
+                                                            [&](dispatch::AsyncCall& call) {
+                                                                call.distrust_errors();
+                                                                if (auto refused = encode(call.commands()))
+                                                                    call.refuse(std::move(*refused));
+                                                            });
+}
+
+template <class T>
+boost::asio::awaitable<T> run_script(Handle handle, OwnedScriptCall script) {
+    using boost::asio::use_awaitable;
+    const isolation::Project& project = *handle.project;
+    const TimePoint deadline = Clock::now() + project.longest_call(handle.options);
+    isolation::ScriptGate* const gate = project.script_gate();
+    if (gate == nullptr) raise(project.refusal(isolation::Project::no_scripts(), "EVALSHA"));
+    if (const std::optional<Error> closed = co_await gate->async_refusal(deadline)) {
+        raise(project.refusal(*closed, "EVALSHA"));
+    }
+    const auto evaluate = [&] {
+        return script_step<T>(handle, deadline, "EVALSHA", [&](EncodedCommands& into) {
+            return script.with_view(
+                [&](const isolation::ScriptCall& call) { return project.encode_script(call, into); });
+        });
+    };
+    result<T> outcome = co_await evaluate()(use_awaitable);
+    if (!outcome && outcome.error().prefix() == "NOSCRIPT") {
+        // Certainly not run: the server says so before it begins.
+        const result<std::string> loaded =
+            co_await script_step<std::string>(handle, deadline, "SCRIPT LOAD", [&](EncodedCommands& into) {
+                return script.with_view(
+                    [&](const isolation::ScriptCall& call) { return project.encode_script_load(call, into); });
+            })(use_awaitable);
+        if (!loaded) raise(loaded.error());
+        outcome = co_await evaluate()(use_awaitable);
+    }
+    co_return std::move(outcome).value();
+}
+
+}  // namespace redoubt::service
