@@ -118,7 +118,9 @@ struct Subscriber::Impl {
 
     asio::awaitable<void> wait(Alarm& alarm) const {
         co_await alarm.wait();
-        if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none) {
+        // Named: GCC 12 loses a temporary of co_await in a condition.
+        const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none) {
             fail(Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::admission, "the wait was cancelled"));
         }
     }
