@@ -61,9 +61,8 @@ boost::asio::awaitable<T> run_script(Handle handle, OwnedScriptCall script) {
     const TimePoint deadline = Clock::now() + project.longest_call(handle.options);
     isolation::ScriptGate* const gate = project.script_gate();
     if (gate == nullptr) raise(project.refusal(isolation::Project::no_scripts(), "EVALSHA"));
-    if (const std::optional<Error> closed = co_await gate->async_refusal(deadline)) {
-        raise(project.refusal(*closed, "EVALSHA"));
-    }
+    const std::optional<Error> closed = co_await gate->async_refusal(deadline);
+    if (closed) raise(project.refusal(*closed, "EVALSHA"));
     const auto evaluate = [&] {
         return script_step<T>(handle, deadline, "EVALSHA", [&](EncodedCommands& into) {
             return script.with_view(
