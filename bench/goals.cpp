@@ -39,6 +39,12 @@ Cell redoubt_neighbours(const std::string& with, const std::string& kind) {
             "bench_neighbours",
             {"--with", with, "--kind", kind, "--url", "{url}"}};
 }
+/// A quiet project's GETs beside a project that floods; see candidate_bulkheads.cpp.
+Cell redoubt_bulkheads(const std::string& with, const std::string& limits) {
+    return {fmt::format("quiet beside {}, limits {} (k ops/s: the flood)", with, limits),
+            "bench_bulkheads",
+            {"--with", with, "--limits", limits, "--url", "{url}"}};
+}
 Cell redoubt_unprefixed() {
     Cell cell = redoubt("get", 256);
     cell.name += " unprefixed";
@@ -107,6 +113,10 @@ std::vector<Goal> make_goals() {
         return value("neighbours", fmt::format("GET beside {}, {}: p99 / quiet", what, kind), most, 10, "x", "times",
                      redoubt_neighbours(with, kind));
     };
+    const auto flooded = [&](const std::string& what, const std::string& with) {
+        return value("bulkheads", fmt::format("quiet project beside {}, limited: p99 / alone", what), most, 2, "x",
+                     "times", redoubt_bulkheads(with, "on"));
+    };
     return {
         ratio("get-64", "GET, 64 callers / Boost.Redis: throughput", least, 1.5, "kops", redoubt("get", 64),
               boost_redis("get", 64)),
@@ -159,6 +169,9 @@ std::vector<Goal> make_goals() {
         beside("a 100 MB value", "large", "blocking"),
         beside("pipelines of 1,000,000", "pipelines", "async"),
         beside("pipelines of 1,000,000", "pipelines", "blocking"),
+        flooded("pipelines of 1,000,000", "pipelines"),
+        flooded("large replies", "large"),
+        flooded("10,000 callers", "callers"),
     };
 }
 
@@ -172,7 +185,13 @@ const std::vector<Goal>& goals() {
 }
 
 std::vector<Cell> information(bool whole_matrix) {
-    std::vector<Cell> cells{redoubt_unprefixed(), breaker(2), redis_benchmark(1, 50'000), redis_benchmark(16, 500'000),
+    std::vector<Cell> cells{redoubt_bulkheads("pipelines", "off"),
+                            redoubt_bulkheads("large", "off"),
+                            redoubt_bulkheads("callers", "off"),
+                            redoubt_unprefixed(),
+                            breaker(2),
+                            redis_benchmark(1, 50'000),
+                            redis_benchmark(16, 500'000),
                             redis_benchmark(64, 1'000'000)};
     if (!whole_matrix) return cells;
     for (const int callers : {1, 8, 64, 256, 1000}) {
