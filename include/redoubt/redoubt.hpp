@@ -4,6 +4,7 @@
 #include <redoubt/base/config.hpp>
 #include <redoubt/base/error.hpp>
 #include <redoubt/base/exceptions.hpp>
+#include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/base/result.hpp>
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/embedded/embedded_server.hpp>

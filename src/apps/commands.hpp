@@ -21,6 +21,7 @@ void add_exec(CLI::App& app, Invocation& invocation);
 void add_health(CLI::App& app, Invocation& invocation);
 void add_metrics(CLI::App& app, Invocation& invocation);
 void add_demo(CLI::App& app, Invocation& invocation);
+void add_keys(CLI::App& app, Invocation& invocation);
 void add_project(CLI::App& app, Invocation& invocation);
 
 }  // namespace redoubt::apps

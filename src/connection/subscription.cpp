@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include <redoubt/base/isolation_counters.hpp>
+
 #include "connection/server_error.hpp"
 #include "resp/glob.hpp"
 
@@ -193,6 +195,7 @@ bool Subscription::fail(std::string_view text) {
 }
 
 bool Subscription::foreign() {
+    isolation_counters().foreign_keys.fetch_add(1, std::memory_order_relaxed);
     fault_ = Error::of(ErrorKind::isolation, Certainty::unknown, Stage::reply,
                        "a message came from a channel that is not the project's own; the connection was closed");
     return false;

@@ -1,6 +1,7 @@
 // dispatch: reads the replies of a call and turns what is wrong with them into errors.
 #include <fmt/format.h>
 
+#include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/dispatch/call.hpp>
 
 #include "connection/server_error.hpp"
@@ -32,6 +33,7 @@ bool ReplyReader::take_error(std::string_view frame) {
 
 bool ReplyReader::refuse(const ReadOutcome& outcome) {
     if (outcome.status() == ReadOutcome::Status::foreign_key) {
+        isolation_counters().foreign_keys.fetch_add(1, std::memory_order_relaxed);
         fail(Error::of(ErrorKind::isolation, Certainty::applied, Stage::reply,
                        "the reply names a key that is not the project's own; the connection was closed"));
         return false;

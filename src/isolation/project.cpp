@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/isolation/script_gate.hpp>
 
 #include "dispatch/dispatcher.hpp"
@@ -162,6 +163,7 @@ result<std::unique_ptr<LeasedCalls>> Project::lease(std::string_view operation, 
 }
 
 Error Project::refusal(Error error, std::string_view operation) const {
+    if (error.kind == ErrorKind::isolation) isolation_counters().refusals.fetch_add(1, std::memory_order_relaxed);
     error.origin = dispatcher_->origin();
     if (error.operation.empty()) error.operation = operation;
     return error;

@@ -1,4 +1,5 @@
 // isolation: the reply side of raw commands: keys in the reply lose the prefix, or show a fault.
+#include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/resp/read_reply.hpp>
 
 #include "isolation/raw_command.hpp"
@@ -25,6 +26,7 @@ bool strip(const KeyPrefix& prefix, Value& name) {
 /// The server was asked for own names alone; its word for it is not enough.
 void drop_foreign(const KeyPrefix& prefix, Value& names, std::size_t* dropped) {
     const std::size_t foreign = std::erase_if(names.elements, [&](Value& name) { return !strip(prefix, name); });
+    if (foreign != 0) isolation_counters().foreign_names.fetch_add(foreign, std::memory_order_relaxed);
     if (dropped != nullptr) *dropped = foreign;
 }
 

@@ -1,4 +1,5 @@
 // resp: readers of pairs (hashes, sorted sets) and of the pages of the SCAN family.
+#include <redoubt/base/isolation_counters.hpp>
 #include "resp/reading.hpp"
 
 namespace redoubt {
@@ -87,6 +88,7 @@ ReadOutcome read_reply(ReplyCursor& cursor, const KeyPrefix& prefix, ScanPage& o
                 out.keys.emplace_back(*own);
             } else {
                 ++out.foreign;
+                isolation_counters().foreign_names.fetch_add(1, std::memory_order_relaxed);
             }
         }
         return ReadOutcome::ok();

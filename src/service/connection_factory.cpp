@@ -12,6 +12,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
+#include <redoubt/base/isolation_counters.hpp>
+
 #include "dispatch/dispatcher.hpp"
 #include "isolation/acl_provisioner.hpp"
 #include "isolation/project_id.hpp"
@@ -221,6 +223,7 @@ ProjectIsolatedRedisClient RedisConnectionFactory::get_connection(std::string_vi
                       "has");
     }
     if (bad) {
+        isolation_counters().refusals.fetch_add(1, std::memory_order_relaxed);
         bad->origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{impl_->target.endpoint(), {}});
         raise(*bad);
     }

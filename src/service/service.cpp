@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/service/connection_factory.hpp>
 
 #include "dispatch/dispatcher.hpp"
@@ -185,8 +186,14 @@ boost::json::object RedisService::get_metrics() const {
         if (!impl_->running) return {{"initialized", false}};
         factory = impl_->running->factory;
     }
-    return {
-        {"initialized", true}, {"endpoint", factory->target().endpoint()}, {"connection_factory", factory->metrics()}};
+    const IsolationCounters& isolation = isolation_counters();
+    return {{"initialized", true},
+            {"endpoint", factory->target().endpoint()},
+            {"connection_factory", factory->metrics()},
+            {"isolation",
+             {{"refusals", isolation.refusals.load(std::memory_order_relaxed)},
+              {"foreign_names", isolation.foreign_names.load(std::memory_order_relaxed)},
+              {"foreign_keys", isolation.foreign_keys.load(std::memory_order_relaxed)}}}};
 }
 
 CircuitState RedisService::circuit_state() const { return impl_->factory()->circuit_state(); }
