@@ -158,9 +158,8 @@ private:
         if (event.b % 3 != 0) {
             command.op->ready();
             const bool lent = borrowed_ != nullptr && taken_ < begin_of(borrowed_) + borrowed_->wire_bytes().size();
-            if (command.op->wire_bytes().size() >= borrow_from_ && !lent) {
+            if (command.op->wire_bytes().size() >= borrow_from_ && !lent && handed_ == total_) {
                 borrowed_ = command.op.get();
-                handed_ = total_;
             }
         }
         ASSERT_TRUE(wire_.submit(*command.op, now_));

@@ -187,6 +187,7 @@ TEST(Subscription, UnsubscribedIsNotHeardAnyMore) {
     rig.remove(Subscribed::channel, "a", start);
     rig.add(Subscribed::channel, "a", start);
     ASSERT_TRUE(rig.hear(words({"subscribe", "proj:a:a", ":1"}) + words({"unsubscribe", "proj:a:a", ":0"})));
+    EXPECT_EQ(rig.standing(Subscribed::channel, "a"), Standing::asked);  // the server has not come so far yet
     ASSERT_TRUE(rig.hear(words({"subscribe", "proj:a:a", ":1"}) + words({"message", "proj:a:a", "now"})));
     EXPECT_EQ(rig.next_line(), "a=now");
 }

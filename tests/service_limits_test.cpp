@@ -97,8 +97,16 @@ TEST_P(Limits, BoundOneReply) {
     const std::string large(200'000, 'x');
     loud.set("large", large);
     quiet.set("large", large);
-    EXPECT_EQ(error_of([&] { (void)loud.get("large"); }).kind, ErrorKind::connection);
-    EXPECT_EQ(error_of([&] { (void)loud.async().get("large")(asio::use_future).get(); }).kind, ErrorKind::connection);
+    // It is the caller's own doing: no failure of the server, and none that is tried again.
+    for (int i = 0; i != 10; ++i) {
+        const Error blocking = error_of([&] { (void)loud.with({.retries = 3}).get("large"); });
+        EXPECT_EQ(blocking.kind, ErrorKind::reply_type) << blocking.message();
+        EXPECT_EQ(blocking.certainty, Certainty::applied);
+        EXPECT_EQ(blocking.attempts, 1u);
+        EXPECT_EQ(error_of([&] { (void)loud.async().get("large")(asio::use_future).get(); }).kind,
+                  ErrorKind::reply_type);
+    }
+    EXPECT_EQ(service.circuit_state(), CircuitState::closed);
     EXPECT_EQ(quiet.get("large"), large);
     EXPECT_EQ(loud.strlen("large"), 200'000);
 }
@@ -107,7 +115,7 @@ TEST_P(Limits, BoundConnections) {
     RedisService service(limited({.max_connections = 3}));
     service.initialize();
     const auto loud = service.get_connection("loud").with({.deadline = 200ms});
-    auto first = loud.async().blpop("none", 100ms)(asio::use_future);
+    auto first = service.get_connection("loud").async().blpop("none", 100ms)(asio::use_future);
     auto second = loud.async().with({.deadline = 20ms}).blpop("none", 60s)(asio::use_future);
     EXPECT_EQ(error_of([&] { (void)second.get(); }).kind, ErrorKind::pool_exhausted);  // two are never leased
     EXPECT_EQ(first.get(), std::nullopt);
@@ -133,6 +141,18 @@ TEST_P(Limits, ComeFromTheEnvironment) {
     for (int i = 0; i != 3; ++i) (void)any.ping();
     EXPECT_EQ(error_of([&] { (void)any.ping(); }).kind, ErrorKind::pool_exhausted);
     EXPECT_EQ(service.health_check()["status"], "healthy");  // the library's own project has no limit
+}
+
+TEST_P(Limits, RateTransactionsToo) {
+    RedisService service(limited({.commands_per_second = 1, .burst = 10}));
+    service.initialize();
+    const auto loud = service.get_connection("loud");
+    int done = 0;
+    const Error refused = error_of([&] {
+        for (; done != 100; ++done) (void)loud.transaction().watch("k").set("k", "v").execute();
+    });
+    EXPECT_EQ(refused.kind, ErrorKind::pool_exhausted);
+    EXPECT_LE(done, 5);
 }
 
 REDOUBT_BOTH_SERVERS(Limits);

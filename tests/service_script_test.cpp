@@ -164,6 +164,15 @@ TEST_P(Scripts, SayThatAnErrorMayComeBehindAWrite) {
     EXPECT_EQ(error.certainty, Certainty::unknown);
     EXPECT_EQ(error.operation, "EVALSHA");
     EXPECT_EQ(redis.get("n"), "1");  // once
+    for (const char* const made_up : {"NOSCRIPT No matching script.", "EXECABORT x", "NOPERM x", "READONLY x"}) {
+        redis.set("n", "0");
+        const Script liar("redis.call('INCR', KEYS[1]); return redis.error_reply('" + std::string(made_up) + "')");
+        EXPECT_EQ(error_of([&] { (void)redis.run(liar, {"n"}); }).certainty, Certainty::unknown) << made_up;
+        EXPECT_EQ(redis.get("n"), "1") << made_up;
+    }
+    for (int i = 0; i != 10; ++i) (void)error_of([&] { (void)redis.run(forged, {"other"}); });
+    EXPECT_EQ(service.circuit_state(), CircuitState::closed);  // what a script says is not the server's state
+    redis.set("n", "1");
     const Script fails("redis.call('INCR', KEYS[1]); return redis.call('HGET', KEYS[1], 'f')");
     EXPECT_EQ(error_of([&] { (void)redis.run(fails, {"n"}); }).certainty, Certainty::unknown);
     EXPECT_EQ(redis.get("n"), "2");

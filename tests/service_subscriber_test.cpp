@@ -263,6 +263,65 @@ TEST_P(Subscribers, ServeCoroutinesOnAnyLoop) {
     for (int i = 0; i != 100; ++i) EXPECT_EQ(heard[static_cast<std::size_t>(i)], "a=" + std::to_string(i));
 }
 
+TEST_P(Subscribers, OutliveTheLoopsOfTheirCallers) {
+    RedisService service(config());
+    service.initialize();
+    const auto redis = service.get_connection("alpha");
+    Subscriber subscriber = redis.subscriber();
+    {
+        asio::io_context loop;
+        bool subscribed = false;
+        asio::co_spawn(loop, subscriber.async_subscribe(Subscribed::channel, "a"),
+                       [&](std::exception_ptr failed) { subscribed = !failed; });
+        loop.run();  // ends when the subscription stands, not at its deadline
+        EXPECT_TRUE(subscribed);
+        asio::co_spawn(
+            loop,
+            [&]() -> asio::awaitable<void> {
+                for (;;) (void)co_await subscriber.async_receive();
+            },
+            asio::detached);
+        loop.restart();
+        loop.run_for(10ms);  // it is destroyed while the coroutine waits
+    }
+    publish("proj:alpha:a", "later");
+    EXPECT_EQ(line(subscriber.receive(patience)), "a=later");
+    // Called, and begun when the subscriber is somewhere else.
+    asio::io_context loop;
+    auto event = asio::co_spawn(loop, subscriber.async_receive(), asio::use_future);
+    Subscriber moved = std::move(subscriber);
+    publish("proj:alpha:a", "moved");
+    loop.run();
+    EXPECT_EQ(line(event.get()), "a=moved");
+    // For ever is a time, too.
+    redis.with({.deadline = Duration::max()}).subscriber().subscribe("b");
+}
+
+TEST_P(Subscribers, ServeLoopsOfSeveralThreads) {
+    RedisService service(config());
+    service.initialize();
+    const auto redis = service.get_connection("alpha");
+    Subscriber subscriber = redis.subscriber({.max_buffered = 1'000'000});
+    subscriber.subscribe("a");
+    constexpr int count = 2000;
+    asio::thread_pool pool(3);
+    auto received = asio::co_spawn(
+        pool,
+        [&]() -> asio::awaitable<int> {
+            int next = 0;
+            while (next != count) {
+                const SubscriptionEvent event = co_await subscriber.async_receive();
+                if (event.payload != std::to_string(next)) co_return -1;
+                ++next;
+            }
+            co_return next;
+        },
+        asio::use_future);
+    for (int i = 0; i != count; ++i) publish("proj:alpha:a", std::to_string(i));
+    ASSERT_EQ(received.wait_for(patience), std::future_status::ready);
+    EXPECT_EQ(received.get(), count);
+}
+
 TEST_P(Subscribers, ServeTheApplicationsOwnLoop) {
     asio::io_context loop;
     std::string heard;

@@ -164,7 +164,7 @@ bool AsyncWire::deliver() {
         const std::size_t share = replies_between_writes(depth);
         switch (multiplexer_.process(share)) {
             case Multiplexer::Progress::drained: return open_;
-            case Multiplexer::Progress::fault: lose(lost_error(std::string(multiplexer_.fault()))); return false;
+            case Multiplexer::Progress::fault: lose(fault_error(multiplexer_)); return false;
             case Multiplexer::Progress::more:
                 if (!open_) return false;
                 owner_.on_wire_turn(*this);

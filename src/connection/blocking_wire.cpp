@@ -222,7 +222,7 @@ void BlockingWire::read_once(Lock& lock, const Waiter& leader, TimePoint until) 
             last_progress_ = Clock::now();
             multiplexer_.commit_read(result.bytes);
             if (multiplexer_.process(std::numeric_limits<std::size_t>::max()) == Multiplexer::Progress::fault) {
-                lose(lost_error(std::string(multiplexer_.fault())));
+                lose(fault_error(multiplexer_));
             }
             load_.store(multiplexer_.in_flight(), std::memory_order_relaxed);
             congested_.store(multiplexer_.awaits_large_reply(), std::memory_order_relaxed);

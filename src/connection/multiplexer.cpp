@@ -75,14 +75,9 @@ void Multiplexer::written(std::size_t bytes) noexcept {
     if (writing_.empty() && writing_.capacity() > keep_capacity) writing_.release();
 }
 
-// What waits before it is handed out with it, so that there is one place between the two buffers for it to stand.
+// It stands between the two buffers, so nothing may wait before it.
 bool Multiplexer::borrow(const Operation& operation, std::string_view bytes) {
-    if (borrowed_) return false;
-    const std::string_view before = pending_.view();
-    std::memcpy(writing_.reserve(before.size()), before.data(), before.size());
-    writing_.commit(before.size());
-    handed_ += before.size();
-    pending_.clear();
+    if (borrowed_ || !pending_.empty()) return false;
     borrowed_ = std::make_unique<Borrowed>(Borrowed{&operation, bytes, false});
     return true;
 }
@@ -120,7 +115,7 @@ Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
                 wanted_ = scanner_.needed();
                 stalled_ = true;
                 return Progress::drained;
-            case resp::ReplyScanner::Status::error: fault_ = scanner_.error(); return Progress::fault;
+            case resp::ReplyScanner::Status::error: return fail_scan();
             case resp::ReplyScanner::Status::complete: break;
         }
         const std::string_view frame = bytes.substr(0, scanner_.size());
@@ -158,6 +153,20 @@ Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
         if (input_.capacity() > keep_capacity) input_.release();
     }
     return Progress::drained;
+}
+
+// A reply past the limits is its caller's own doing and his alone to hear of, though the wire ends with it.
+Multiplexer::Progress Multiplexer::fail_scan() {
+    fault_ = scanner_.error();
+    if (!scanner_.over_limit() || head_ == tail_) return Progress::fault;
+    over_limit_ = true;
+    Operation* const operation = std::exchange(at(head_).operation, nullptr);
+    if (operation != nullptr) {
+        keep_borrowed(*operation);
+        operation->on_failure(Error::of(ErrorKind::reply_type, Certainty::applied, Stage::reply, fault_),
+                              FailureSource::operation);
+    }
+    return Progress::fault;
 }
 
 bool Multiplexer::is_unwritten(const Operation& operation) const noexcept {
@@ -241,6 +250,8 @@ void Multiplexer::fail_all(const Error& error) {
     borrowed_.reset();
     for (auto [operation, certainty] : failed) {
         Error its_own = error;
+        // Another's reply was past the limits: to these the wire was lost.
+        if (over_limit_) its_own.kind = ErrorKind::connection;
         its_own.certainty = certainty;
         its_own.stage = certainty == Certainty::not_sent ? Stage::queued : Stage::sent;
         operation->on_failure(its_own, FailureSource::wire);

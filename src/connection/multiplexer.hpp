@@ -60,6 +60,8 @@ public:
     /// Delivers replies, at most `max_replies`, so that a driver can write in between.
     Progress process(std::size_t max_replies);
     std::string_view fault() const noexcept { return fault_; }
+    /// The fault is a reply past the limits of the configuration, not the peer's; whose reply it was has been told.
+    bool is_over_limit() const noexcept { return over_limit_; }
 
     // Giving up ---------------------------------------------------------------------------------------------
     enum class Cancelled : std::uint8_t {
@@ -121,6 +123,7 @@ private:
     Entry& at(std::uint64_t ticket) noexcept { return ring_[ticket & mask_]; }
     const Entry& at(std::uint64_t ticket) const noexcept { return ring_[ticket & mask_]; }
     void grow_ring();
+    Progress fail_scan();
     void remove_unwritten(std::uint64_t ticket);
     /// Bytes of an operation that are handed out from where it keeps them: behind `writing_`, before `pending_`.
     struct Borrowed {
@@ -157,7 +160,8 @@ private:
     connection::ByteBuffer input_;
     std::size_t read_size_ = 0;
     std::size_t wanted_ = 0;  // bytes that the frame under way needs in the buffer
-    bool stalled_ = true;     // what is in input_ is an incomplete frame
+    bool over_limit_ = false;
+    bool stalled_ = true;  // what is in input_ is an incomplete frame
     std::string_view fault_;
 };
 

@@ -53,7 +53,7 @@ std::string without_prefix(std::string_view text, const KeyPrefix& prefix) {
 
 }  // namespace
 
-Error from_server_error(std::string_view text, const KeyPrefix& prefix, bool trusted) {
+Error from_server_error(std::string_view text, const KeyPrefix& prefix, ErrorTrust trust) {
     const std::string_view word = text.substr(0, text.find(' '));
     const auto rule = std::find_if(rules.begin(), rules.end(), [&](const Rule& r) { return r.prefix == word; });
 
@@ -68,7 +68,8 @@ Error from_server_error(std::string_view text, const KeyPrefix& prefix, bool tru
     } else if (text.starts_with(too_many_clients)) {
         kind = ErrorKind::connection;
     }
-    if (!trusted && !before_execution) certainty = Certainty::unknown;
+    const bool believed = trust == ErrorTrust::full || (trust == ErrorTrust::if_before_execution && before_execution);
+    if (!believed) certainty = Certainty::unknown;
     return Error::with_detail(kind, certainty, Stage::reply, without_prefix(text, prefix));
 }
 

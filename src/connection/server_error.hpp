@@ -11,9 +11,8 @@ namespace redoubt::connection {
 
 /// The `Error` of an error reply such as `WRONGTYPE Operation against ...`. The own prefix is removed from its
 /// text, so that it names keys as the caller does; foreign project prefixes never occur in it (keys in error
-/// texts are the command's own). `trusted` is false for replies that a script could have forged (EVAL, inside
-/// EXEC): those are `unknown` unless certainly raised before execution.
-Error from_server_error(std::string_view text, const KeyPrefix& prefix, bool trusted = true);
+/// texts are the command's own). What is not believed is `unknown`.
+Error from_server_error(std::string_view text, const KeyPrefix& prefix, ErrorTrust trust = ErrorTrust::full);
 
 /// True for the replies that count against the node's breaker: LOADING, CLUSTERDOWN, MASTERDOWN.
 bool is_node_failure(std::string_view error_prefix) noexcept;

@@ -229,7 +229,11 @@ bool Subscription::take_answer(std::string_view word, std::string_view name) {
         case Asked::What::subscribe: break;
     }
     if (word != words.subscribe || name != wire_name(asked.kind, asked.name)) return fail(unasked);
-    confirm(asked.kind, asked.name);
+    // Asked for, taken back and asked for again: the last answer counts.
+    const bool last = std::none_of(asked_.begin(), asked_.end(), [&](const Asked& later) {
+        return later.what != Asked::What::ping && later.kind == asked.kind && later.name == asked.name;
+    });
+    if (last) confirm(asked.kind, asked.name);
     return true;
 }
 
@@ -241,7 +245,7 @@ void Subscription::confirm(Subscribed kind, const std::string& name) {
 }
 
 bool Subscription::take_error(std::string_view text) {
-    const Error error = from_server_error(text, settings_.prefix, true);
+    const Error error = from_server_error(text, settings_.prefix);
     if (asked_.empty() || asked_.front().what != Asked::What::subscribe) {
         fault_ = error;
         return false;

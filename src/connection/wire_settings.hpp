@@ -20,6 +20,12 @@ struct WireSettings {
 inline Error lost_error(std::string detail) {
     return Error::with_detail(ErrorKind::connection, Certainty::unknown, Stage::sent, std::move(detail));
 }
+/// The peer broke the protocol; or a reply was past the limits, which is no failure of the node.
+inline Error fault_error(const Multiplexer& multiplexer) {
+    Error error = lost_error(std::string(multiplexer.fault()));
+    if (multiplexer.is_over_limit()) error.kind = ErrorKind::reply_type;
+    return error;
+}
 inline Error stalled_error() {
     return Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
                      "the server made no progress within attempt_timeout; the connection was closed");

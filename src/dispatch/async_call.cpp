@@ -151,7 +151,10 @@ void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_f
 void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     pool::Pool& pool = *pool_;
     const TimePoint now = Clock::now();
-    record_attempt(pool.node(), admitted(generation_), &error, source, attempt_deadline() < state_.deadline(), now);
+    // What a script answers says nothing of the node.
+    const bool of_script = error.stage == Stage::reply && !reader_.trusts();
+    record_attempt(pool.node(), admitted(generation_), of_script ? nullptr : &error, source,
+                   attempt_deadline() < state_.deadline(), now);
     if (error.kind != ErrorKind::pool_exhausted) pool.budget().on_failure();  // it says nothing of the server
     const bool partly = commands_.count() > 1 && reader_.taken() != 0;
     const std::optional<Duration> length =

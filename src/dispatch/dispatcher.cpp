@@ -26,9 +26,9 @@ Error io_thread_error() {
 // One blocking call on its way; lives on its caller's stack.
 class BlockingCall final : public connection::BlockingOperation {
 public:
-    BlockingCall(const Request& request, ReplySink& sink, const KeyPrefix& prefix, bool trusted, TimePoint deadline,
+    BlockingCall(const Request& request, ReplySink& sink, const KeyPrefix& prefix, ErrorTrust trust, TimePoint deadline,
                  Duration attempt_timeout) noexcept
-        : request_(request), bound_(request.encoded_bound()), reader_(sink, prefix, request.replies(), trusted) {
+        : request_(request), bound_(request.encoded_bound()), reader_(sink, prefix, request.replies(), trust) {
         set_replies(request.replies());
         set_atomic(request.atomic());
         set_timing(deadline, attempt_timeout);
@@ -53,6 +53,8 @@ public:
 
     /// What the node's breaker is told: the call's error, or that of one of several commands that tells of the node.
     const Error* what_to_record(const std::optional<Error>& error) const noexcept {
+        // What a script answers says nothing of the node.
+        if (error && error->stage == Stage::reply && !reader_.trusts()) return nullptr;
         if (error) return &*error;
         return reader_.node_failure();
     }
@@ -146,11 +148,10 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     const topology::Route way = route(request.scans());
     pool::Pool& pool = way.pool;
     pool::Node& node = pool.node();
-    if (way.tenant.is_rated()) {
-        if (std::optional<Error> early = way.tenant.over_rate(request.replies(), now)) return described(*early);
-    }
+    if (std::optional<Error> early = over_rate(request.replies(), now)) return described(*early);
     // Of what is never retried (scripts) not even an error reply says that nothing was changed.
-    BlockingCall call(request, sink, prefix, request.retry() != RetryCategory::never, state.deadline(),
+    BlockingCall call(request, sink, prefix,
+                      request.retry() == RetryCategory::never ? ErrorTrust::none : ErrorTrust::full, state.deadline(),
                       attempt_time(settings_, request.block_time()));
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
@@ -188,6 +189,8 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
     std::optional<Error> failed;
     if (is_io_thread) {
         failed = io_thread_error();
+    } else if (std::optional<Error> early = over_rate(1, Clock::now())) {
+        failed = early;
     } else if (!admission) {
         failed = node.circuit_open_error(admission);
     } else {
@@ -200,13 +203,18 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
     return *failed;
 }
 
+std::optional<Error> Dispatcher::over_rate(std::uint32_t commands, TimePoint now) noexcept {
+    const pool::Tenant& own = router_->route().tenant;
+    return own.is_rated() ? own.over_rate(commands, now) : std::nullopt;
+}
+
 std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options) {
     pool::Pool& pool = route().pool;
     connection::SubscriptionSettings settings;
     settings.prefix = prefix;
     settings.database = pool.node().session().target.database;
     settings.one_pattern = has_own_user();
-    settings.reply_limits = pool.node().wire().reply_limits;
+    settings.reply_limits = pool.wire().reply_limits;
     settings.attempt_timeout = settings_.attempt_timeout;
     settings.options = options;
     auto listener = pool.listen(settings, {settings_.retry.base, settings_.retry.cap});
@@ -229,14 +237,16 @@ void Dispatcher::close_async(const Error& error) {
 }
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
-                                        const KeyPrefix& prefix, const CallOptions& options, bool trusted) {
+                                        const KeyPrefix& prefix, const CallOptions& options, ErrorTrust trust) {
     CallState state(call_time(settings_, request.block_time()), options, Clock::now());
     pool::Node& node = route().pool.node();
-    BlockingCall call(request, sink, prefix, trusted, state.deadline(), attempt_time(settings_, request.block_time()));
+    BlockingCall call(request, sink, prefix, trust, state.deadline(), attempt_time(settings_, request.block_time()));
     state.begin_attempt();
     const pool::Node::Admission admission = node.admit(Clock::now());
-    std::optional<Error> error;
-    if (!admission) {
+    std::optional<Error> error = over_rate(request.replies(), Clock::now());
+    if (error) {
+        node.release(admission);
+    } else if (!admission) {
         error = node.circuit_open_error(admission);
     } else {
         error = lease.wire().run(call, Clock::now()) ? call.outcome() : connection::wire_closed_error();

@@ -35,7 +35,7 @@ public:
                              const CallOptions& options);
     /// One attempt on a leased wire, without retry: for what depends on the state of that one connection.
     std::optional<Error> run_on(pool::Lease& lease, const Request& request, ReplySink& sink, const KeyPrefix& prefix,
-                                const CallOptions& options, bool trusted);
+                                const CallOptions& options, ErrorTrust trust);
     result<pool::Lease> lease(std::string_view operation, const CallOptions& options);
 
     /// Runs it on the lane. False: the lane is the service's own and has ended or is about to, so that nothing posted
@@ -73,6 +73,8 @@ public:
     bool has_own_user() const noexcept { return scan_router_ != nullptr; }
 
 private:
+    std::optional<Error> over_rate(std::uint32_t commands, TimePoint now) noexcept;
+
     std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it
     std::mutex starts_mutex_;
     bool starts_refused_ = false;

@@ -17,7 +17,7 @@ CallOptions CallOptions::merged_over(const CallOptions& other) const noexcept {
 }
 
 Error error_inside_exec(std::string_view text, const KeyPrefix& prefix) {
-    return connection::from_server_error(text, prefix, false);
+    return connection::from_server_error(text, prefix, ErrorTrust::if_before_execution);
 }
 
 Error error_of_shape(const ReadOutcome& outcome) {
@@ -27,7 +27,7 @@ Error error_of_shape(const ReadOutcome& outcome) {
 }
 
 bool ReplyReader::take_error(std::string_view frame) {
-    fail(connection::from_server_error(ReplyCursor(frame).peek().text, *prefix_, trusted_));
+    fail(connection::from_server_error(ReplyCursor(frame).peek().text, *prefix_, trust_));
     return true;
 }
 
@@ -46,7 +46,8 @@ void ReplyReader::fail(Error error) {
     if (replies_ == 1) {
         trouble().error = std::move(error);
     } else {
-        if (node_failure() == nullptr && connection::is_node_failure(error.prefix())) trouble().node_failure = error;
+        if (trusts() && node_failure() == nullptr && connection::is_node_failure(error.prefix()))
+            trouble().node_failure = error;
         sink_->fail(next_, error);
     }
     ++next_;

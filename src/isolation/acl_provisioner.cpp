@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <exception>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "connection/server_error.hpp"
@@ -23,6 +24,13 @@ constexpr std::string_view scan_id = ":scan";
 Error closed_error() {
     return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::connecting, "the service is closed");
 }
+
+Error no_thread() {
+    return Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
+                     "the system has no thread for setting up users of projects");
+}
+
+std::runtime_error unknown_exception() { return std::runtime_error("something that is no std::exception"); }
 
 /// The application's provider of secrets failed, or OpenSSL.
 Error no_secret(const std::exception& broken) {
@@ -69,6 +77,8 @@ public:
         secret_ = std::move(secret);
         version_ = 1;
     }
+    bool is_removed() const;
+    Error removed_error() const;
     void set_removed(bool removed) {
         const std::lock_guard lock(mutex_);
         removed_ = removed;
@@ -89,6 +99,16 @@ private:
     std::vector<Done> waiting_;  // for what is under way
 };
 
+Error AclProvisioner::User::removed_error() const {
+    return user_failure(name_, ErrorKind::authentication,
+                        "the project was removed; the administrator can provision it again");
+}
+
+bool AclProvisioner::User::is_removed() const {
+    const std::lock_guard lock(mutex_);
+    return removed_;
+}
+
 void AclProvisioner::User::prepare(std::uint64_t refused, Done done) {
     const std::shared_ptr<AclProvisioner> owner = owner_.lock();
     if (owner == nullptr) return done(closed_error());
@@ -96,8 +116,7 @@ void AclProvisioner::User::prepare(std::uint64_t refused, Done done) {
     {
         const std::lock_guard lock(mutex_);
         if (removed_) {
-            known = user_failure(name_, ErrorKind::authentication,
-                                 "the project was removed; the administrator can provision it again");
+            known = removed_error();
         } else if (version_ != 0 && refused != version_) {
             known = std::optional<Error>();  // somebody else was faster
         } else if (owner->mode_ == AclUsers::existing && refused != 0) {
@@ -115,6 +134,8 @@ void AclProvisioner::User::prepare(std::uint64_t refused, Done done) {
     // Others may wait for it, too, so the time of this caller's dial is not its.
     const TimePoint deadline = Clock::now() + owner->connection_timeout_;
     owner->enqueue({[self = shared_from_this(), refused, deadline, raw = owner.get()] {
+                        // The administrator may have removed it while this stood in line.
+                        if (self->is_removed()) return std::optional(self->removed_error());
                         return raw->provision_user(*self, refused != 0, deadline);
                     },
                     [self = shared_from_this()](std::optional<Error> outcome) { self->answer(outcome); }, deadline});
@@ -181,21 +202,31 @@ std::shared_ptr<pool::Identity> AclProvisioner::scan_identity() { return user(sc
 void AclProvisioner::enqueue(Task task) {
     {
         const std::lock_guard lock(mutex_);
-        if (!stop_->stopped()) {
+        if (!stop_->stopped() && begin_thread()) {
             tasks_.push_back(std::move(task));
-            if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
             work_came_.notify_one();
             return;
         }
     }
-    task.done(closed_error());
+    task.done(stop_->stopped() ? closed_error() : no_thread());
+}
+
+// Under the lock. False: the system has no thread for it.
+bool AclProvisioner::begin_thread() noexcept {
+    if (thread_.joinable()) return true;
+    try {
+        thread_ = std::thread([this] { work(); });
+    } catch (const std::system_error&) {
+        return false;
+    }
+    return true;
 }
 
 void AclProvisioner::work() {
     for (;;) {
         std::unique_lock lock(mutex_);
         work_came_.wait(lock, [&] { return stop_->stopped() || !tasks_.empty(); });
-        if (stop_->stopped()) return;
+        if (stop_->stopped()) return links_.clear();  // an administrative client may outlive this service
         Task task = std::move(tasks_.front());
         tasks_.pop_front();
         lock.unlock();
@@ -209,6 +240,8 @@ void AclProvisioner::work() {
                 outcome = task.run();
             } catch (const std::exception& broken) {
                 outcome = no_secret(broken);
+            } catch (...) {
+                outcome = no_secret(unknown_exception());
             }
         }
         task.done(std::move(outcome));
@@ -271,6 +304,8 @@ std::optional<Error> AclProvisioner::take_known_secret(User& user) const {
         return std::nullopt;
     } catch (const std::exception& broken) {
         return no_secret(broken);
+    } catch (...) {
+        return no_secret(unknown_exception());
     }
 }
 
@@ -295,6 +330,7 @@ std::optional<Error> AclProvisioner::provision_user(User& user, bool another_sec
         if (!hash.empty()) trim.push_back("#" + hash);
         const result<std::vector<Value>> trimmed = ask_again(link, {trim}, deadline);
         if (!trimmed) return user_failure(user.name(), trimmed.error());
+        if (trimmed->front().is_error()) return user_failure(user.name(), trimmed->front());
     }
     if (with_secret) user.set_secret(std::move(secret));
     return std::nullopt;
@@ -306,25 +342,19 @@ std::optional<Error> AclProvisioner::rotate_user(User& user, TimePoint deadline)
     const std::string hash = with_secret ? sha256_hex(secret) : std::string();
     make_links();
     // First every node takes the new one, then new connections use it, and only then the old ones go.
-    std::vector<std::vector<std::string>> secrets(links_.size());
-    for (std::size_t i = 0; i != links_.size(); ++i) {
-        result<std::vector<std::string>> all = set_up_user(links_[i], user.name(), user.rules(), hash, deadline);
+    for (AclLink& link : links_) {
+        const result<std::vector<std::string>> all = set_up_user(link, user.name(), user.rules(), hash, deadline);
         if (!all) return all.error();
-        secrets[i] = std::move(*all);
     }
     if (with_secret) user.set_secret(std::move(secret));
-    for (std::size_t i = 0; i != links_.size(); ++i) {
-        Words forget{"ACL", "SETUSER", user.name()};
-        for (const std::string& old : secrets[i]) {
-            if (old != hash) forget.push_back("!" + old);
-        }
-        if (forget.size() == 3) continue;
-        const result<std::vector<Value>> done = ask_again(links_[i], {forget}, deadline);
+    // All but the new one in one step: naming each old one would fail as a whole where another administrator has taken one
+    // of them away.
+    Words forget{"ACL", "SETUSER", user.name(), "resetpass"};
+    if (with_secret) forget.push_back("#" + hash);
+    for (AclLink& link : links_) {
+        const result<std::vector<Value>> done = ask_again(link, {forget}, deadline);
         if (!done) return user_failure(user.name(), done.error());
-        // Another administrator may have taken one away in between: that is what was wanted.
-        if (done->front().is_error() && done->front().text.find("password") == std::string::npos) {
-            return user_failure(user.name(), done->front());
-        }
+        if (done->front().is_error()) return user_failure(user.name(), done->front());
     }
     return std::nullopt;
 }

@@ -68,6 +68,7 @@ private:
     };
 
     void enqueue(Task task);
+    bool begin_thread() noexcept;
     void work();
     std::optional<Error> run_and_wait(std::function<std::optional<Error>()> run, TimePoint deadline);
     std::shared_ptr<User> user(std::string_view project);

@@ -6,6 +6,7 @@
 
 #include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/isolation/script_gate.hpp>
+#include <redoubt/resp/read_reply.hpp>
 
 #include "dispatch/dispatcher.hpp"
 #include "isolation/raw_command.hpp"
@@ -33,6 +34,19 @@ private:
     ReplyRule rule_;
 };
 
+/// The answer to SCRIPT EXISTS of one script.
+class CacheSink final : public ReplySink {
+public:
+    ReadOutcome read(std::uint32_t, ReplyCursor& cursor, const KeyPrefix& prefix) override {
+        std::vector<bool> answer;
+        const ReadOutcome outcome = read_reply(cursor, prefix, answer);
+        if (outcome) has_it = answer.size() != 1 || answer.front();
+        return outcome;
+    }
+    void fail(std::uint32_t, const Error&) override {}
+    bool has_it = true;
+};
+
 class NoSink final : public ReplySink {
 public:
     ReadOutcome read(std::uint32_t, ReplyCursor& cursor, const KeyPrefix&) override {
@@ -49,12 +63,12 @@ public:
     std::optional<Error> run(const CommandView& command, ReplySink& sink, const CallOptions& options) override {
         if (!command.invalid().empty()) return project_.refusal(isolation::invalid(command), command.name());
         const dispatch::ArgumentsRequest request(command, project_.prefix());
-        return project_.dispatcher().run_on(lease_, request, sink, project_.prefix(), options, true);
+        return project_.dispatcher().run_on(lease_, request, sink, project_.prefix(), options, ErrorTrust::full);
     }
     std::optional<Error> run(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
                              const CallOptions& options) override {
         return project_.dispatcher().run_on(lease_, dispatch::BytesRequest(commands, name), sink, project_.prefix(),
-                                            options, false);
+                                            options, ErrorTrust::if_before_execution);
     }
     void set_clean(bool clean) noexcept override { lease_.set_clean(clean); }
 
@@ -122,12 +136,14 @@ Error Project::no_scripts() {
                      "the project, acl_users gives it a user of its own, and the server is patched");
 }
 
-Duration Project::longest_call(const CallOptions& options) const {
-    return options.deadline.value_or(dispatcher_->settings().operation_timeout);
+// "Never" is the largest duration.
+TimePoint Project::deadline_of(const CallOptions& options, TimePoint now) const {
+    const Duration longest = options.deadline.value_or(dispatcher_->settings().operation_timeout);
+    return longest > TimePoint::max() - now ? TimePoint::max() : now + longest;
 }
 
 std::optional<Error> Project::run_script(const ScriptCall& call, ReplySink& sink, const CallOptions& options) {
-    const TimePoint deadline = Clock::now() + longest_call(options);
+    const TimePoint deadline = deadline_of(options, Clock::now());
     const auto time_left = [&] {
         CallOptions rest = options;
         rest.deadline = std::max(deadline - Clock::now(), Duration::zero());
@@ -139,11 +155,18 @@ std::optional<Error> Project::run_script(const ScriptCall& call, ReplySink& sink
     std::optional<Error> error = run(command, sink, time_left());
     if (!error || error->prefix() != "NOSCRIPT") return error;
 
-    // Certainly not run: the server says so before it begins.
-    const Command<std::string> load = cmd::script_load(call.source);
+    // A script can answer so itself, behind its writes. Where the server does not have it, it was certainly not run.
+    CacheSink cache;
+    if (std::optional<Error> failed = run(cmd::script_exists(call.sha1), cache, time_left())) return error;
+    if (cache.has_it) return error;
     NoSink ignored;
-    if (std::optional<Error> failed = run(load, ignored, time_left())) return failed;
+    if (std::optional<Error> failed = run(cmd::script_load(call.source), ignored, time_left())) return failed;
     return run(command, sink, time_left());
+}
+
+std::optional<Error> Project::encode_script_exists(const ScriptCall& call, EncodedCommands& into) const {
+    const Command<std::vector<bool>> command = cmd::script_exists(call.sha1);
+    return script_gate_ ? encode(command, into) : refusal(no_scripts(), command.name());
 }
 
 std::optional<Error> Project::encode_script(const ScriptCall& call, EncodedCommands& into) const {

@@ -25,8 +25,8 @@ enum class Rule : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, 12> rule_names{
-    "every-key",          "counted-keys",   "copy-within-database", "one-geo-store",  "one-sort-store",
-    "sort-own-key-alone", "stream-grammar", "scan-match",           "one-scan-match", "channel-prefix",     "key-prefix",     "refusals",
+    "every-key",      "counted-keys", "copy-within-database", "one-geo-store",  "one-sort-store", "sort-own-key-alone",
+    "stream-grammar", "scan-match",   "one-scan-match",       "channel-prefix", "key-prefix",     "refusals",
 };
 
 /// Which rules hold: all, unless a test says otherwise.

@@ -58,7 +58,10 @@ std::optional<Error> AsyncPool::submit_anywhere(Operation& operation, Tenant& te
         }
         // A large one with a key must not overtake others on that key: the picker knows those, and keeps small ones
         // away from where it goes.
-        if (operation.ordering_key().empty() && own_->submit_now(operation)) return std::nullopt;
+        if (operation.ordering_key().empty() && own_->submit_now(operation)) {
+            arm_timer(operation.call_deadline());
+            return std::nullopt;
+        }
     }
     if (queue_.empty() && place(operation, now)) {
         // Those that follow a large one had better have another wire.

@@ -38,6 +38,17 @@ Error no_login() {
                      "the project's user at the server was not set up in time");
 }
 
+// That there is no user says nothing of the node to which it would log in, so it is no failure of a connection; it may be
+// tried again.
+Error not_set_up(Error why) {
+    if (why.kind == ErrorKind::authentication || why.kind == ErrorKind::configuration) return why;
+    Error error =
+        Error::with_detail(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
+                           "the project's user at the server could not be set up: " + std::string(why.reason()));
+    error.cause = std::make_shared<const Error>(std::move(why));
+    return error;
+}
+
 std::optional<Error> prepare_blocking(Identity& identity, std::uint64_t refused, TimePoint until) {
     // The answer may come after this has given up.
     struct Answer {
@@ -89,7 +100,7 @@ DialOutcome dial_as(const Node& node, Identity* identity, TimePoint until) {
         std::optional<Identity::Login> login = identity->login();
         if (!login || refused != 0) {
             if (std::optional<Error> error = prepare_blocking(*identity, refused, until)) {
-                return failed(std::move(*error));
+                return failed(not_set_up(std::move(*error)));
             }
             login = identity->login();
             if (!login) return failed(no_login());
@@ -107,7 +118,7 @@ asio::awaitable<DialOutcome> async_dial_as(const Node& node, Identity* identity,
         std::optional<Identity::Login> login = identity->login();
         if (!login || refused != 0) {
             std::optional<Error> error = co_await prepare_async(*identity, refused);
-            if (error) co_return failed(std::move(*error));
+            if (error) co_return failed(not_set_up(std::move(*error)));
             login = identity->login();
             if (!login) co_return failed(no_login());
         }

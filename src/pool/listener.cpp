@@ -105,7 +105,22 @@ bool Listener::wait_until(TimePoint deadline, const std::function<bool()>& look)
 
 void Listener::when_changed(std::shared_ptr<Waiting> waiting) {
     Lock lock(mutex_);
-    waiting_.push_back(std::move(waiting));
+    if (!closed_) {
+        waiting_.push_back(std::move(waiting));
+        return;
+    }
+    lock.unlock();
+    waiting->wake();
+}
+
+void Listener::forget(const Waiting& waiting) {
+    const Lock lock(mutex_);
+    std::erase_if(waiting_, [&](const std::shared_ptr<Waiting>& one) { return one.get() == &waiting; });
+}
+
+bool Listener::has_next() const {
+    const Lock lock(mutex_);
+    return closed_ || subscription_.has_next();
 }
 
 void Listener::changed(Lock lock) {

@@ -54,12 +54,16 @@ public:
     Outcome standing(const Names& names);
     /// What came next; nullopt: nothing yet. An error: it is closed.
     result<std::optional<SubscriptionEvent>> next();
+    /// `next` has something to say.
+    bool has_next() const;
     std::uint64_t dropped() const;
 
     /// Blocks until `look` returns true; false: the deadline came first. `look` is called without the lock.
     bool wait_until(TimePoint deadline, const std::function<bool()>& look);
     /// `waiting.wake()` is called when something changes, once. Dropped when the listener closes, after a last wake.
     void when_changed(std::shared_ptr<Waiting> waiting);
+    /// It waits no longer; it may just be being woken.
+    void forget(const Waiting& waiting);
 
     /// Ends it; those who wait are told. The socket is closed on the executor, or when this is destroyed.
     void close(const Error& why);

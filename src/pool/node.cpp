@@ -37,6 +37,8 @@ void Node::record_connection_failure(const Error& error, TimePoint now) {
     telemetry_->connection_failed(told);
     // A server that answers the handshake with a refusal (a wrong password, no such database) works.
     if (error.kind == ErrorKind::authentication || error.kind == ErrorKind::configuration) return;
+    // A reply past the limits of the configuration is the doing of whoever stored it.
+    if (error.kind == ErrorKind::reply_type) return;
     // Nor is it tried while a pool's user waits to be set up.
     if (error.kind == ErrorKind::pool_exhausted) return;
     const Admission admission = breaker_.admit_if_closed(now);

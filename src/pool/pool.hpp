@@ -60,6 +60,8 @@ public:
     /// The async side; on its executor only.
     AsyncPool& async() { return async_ ? *async_ : make_async(); }
     Node& node() noexcept { return connections_->node(); }
+    /// The node's, within the pool's own limits.
+    connection::WireSettings wire() const { return connections_->wire(); }
     policy::RetryBudget& budget() noexcept { return retry_budget_; }
 
     /// A connection of its own that listens, once `async().adopt` has it.

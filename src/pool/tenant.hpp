@@ -19,7 +19,9 @@ namespace redoubt::pool {
 class Tenant {
 public:
     Tenant() = default;
-    explicit Tenant(std::unique_ptr<policy::RateLimit> rate) noexcept : rate_(std::move(rate)) {}
+    explicit Tenant(std::shared_ptr<policy::RateLimit> rate) noexcept : rate_(std::move(rate)) {}
+    /// The same project in another pool: one rate for both.
+    const std::shared_ptr<policy::RateLimit>& rate() const noexcept { return rate_; }
     Tenant(const Tenant&) = delete;
     Tenant& operator=(const Tenant&) = delete;
 
@@ -32,7 +34,7 @@ public:
 
 private:
     friend class FairQueue;
-    std::unique_ptr<policy::RateLimit> rate_;
+    std::shared_ptr<policy::RateLimit> rate_;
     OperationQueue queue_;
     std::size_t bytes_ = 0;
     std::int64_t credit_ = 0;  // bytes it may send before others have their turn; below 0: a debt

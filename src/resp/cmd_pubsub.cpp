@@ -1,4 +1,6 @@
 // resp: builders of the commands that publish and ask about channels. A channel is prefixed as a key is.
+#include <redoubt/base/isolation_counters.hpp>
+
 #include "resp/cmd_support.hpp"
 #include "resp/read_fields.hpp"
 
@@ -25,7 +27,8 @@ ReadOutcome read_counts(ReplyCursor& cursor, const KeyPrefix& prefix, ChannelCou
 ReadOutcome read_own_channels(ReplyCursor& cursor, const KeyPrefix& prefix, Names& out) {
     const ReadOutcome outcome = read_reply(cursor, prefix, out);
     if (!outcome) return outcome;
-    std::erase_if(out, [&](const std::string& name) { return !prefix.strip(name); });
+    const std::size_t foreign = std::erase_if(out, [&](const std::string& name) { return !prefix.strip(name); });
+    if (foreign != 0) isolation_counters().foreign_names.fetch_add(foreign, std::memory_order_relaxed);
     for (std::string& name : out) name.erase(0, prefix.size());
     return outcome;
 }

@@ -29,10 +29,10 @@ std::shared_ptr<isolation::AclProvisioner> checked(RedisServiceConfig config) {
     return isolation::AclProvisioner::create(config, database);
 }
 
-/// Fit for a log: a name of the table, else its first word, made harmless.
-std::string shown_name(std::span<const std::string_view> words) {
+/// Fit for a log: a name of the table. What is in none may be a whole line with a secret in it.
+std::string_view shown_name(std::span<const std::string_view> words) {
     const CommandSpec* const spec = find_command(words[0], words.size() > 1 ? words[1] : std::string_view{});
-    return spec != nullptr ? std::string(spec->name) : base::escaped(words[0].substr(0, 64));
+    return spec != nullptr ? spec->name : "a command that is not in the table";
 }
 
 }  // namespace
@@ -71,8 +71,7 @@ Value RedisAdminClient::command(std::span<const std::string_view> words) const {
     }
     const TimePoint deadline = begin(shown_name(words), {});
     result<Value> reply = provisioner_->command(std::vector<std::string>(words.begin(), words.end()), deadline);
-    const CommandSpec* const spec = find_command(words[0], words.size() > 1 ? words[1] : std::string_view{});
-    if (!reply) fail(reply.error(), spec != nullptr ? spec->name : std::string_view{}, {});
+    if (!reply) fail(reply.error(), shown_name(words), {});
     return std::move(*reply);
 }
 

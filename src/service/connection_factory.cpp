@@ -76,14 +76,16 @@ struct RedisConnectionFactory::Impl {
             {config.max_retries, config.retry_delay, config.retry_delay_max, config.retry_idempotent_writes}};
         // The library's own project is the control user's, and so is the unprefixed pool, which has no user's pattern.
         std::shared_ptr<pool::Identity> identity;
+        const bool own_user = has_users() && prefixed && id != own_project;
+        if (own_user) identity = provisioner->project_identity(id);
+        std::unique_ptr<topology::Router> router =
+            topology->open_project(lane.executor, std::move(identity), prefixed ? limits_of(id) : ProjectLimits{});
         std::unique_ptr<topology::Router> scan_router;
-        if (has_users() && prefixed && id != own_project) {
-            identity = provisioner->project_identity(id);
-            scan_router = scan_pool(lane, settings).dispatcher().router().share();
+        if (own_user) {
+            scan_router = scan_pool(lane, settings).dispatcher().router().share(router->route().tenant);
         }
-        auto dispatcher = std::make_unique<dispatch::Dispatcher>(
-            topology->open_project(lane.executor, std::move(identity), prefixed ? limits_of(id) : ProjectLimits{}),
-            settings, std::move(origin), lane.executor, lane.keeper, std::move(scan_router));
+        auto dispatcher = std::make_unique<dispatch::Dispatcher>(std::move(router), settings, std::move(origin),
+                                                                 lane.executor, lane.keeper, std::move(scan_router));
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
         if (id != own_project) {
@@ -112,9 +114,9 @@ struct RedisConnectionFactory::Impl {
         }
         const std::string name = "_scan-" + std::to_string(scan_pools.size());
         auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target.endpoint(), name});
-        auto dispatcher = std::make_unique<dispatch::Dispatcher>(
-            topology->open_project(lane.executor, provisioner->scan_identity(), {}), settings, std::move(origin),
-            lane.executor, lane.keeper);
+        auto dispatcher =
+            std::make_unique<dispatch::Dispatcher>(topology->open_for_many(lane.executor, provisioner->scan_identity()),
+                                                   settings, std::move(origin), lane.executor, lane.keeper);
         scan_pools.push_back(std::make_shared<isolation::Project>(name, KeyPrefix{}, std::move(dispatcher)));
         return *scan_pools.back();
     }

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -39,59 +39,63 @@ void check(const SubscriberOptions& options) {
     if (!wrong.empty()) raise(Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission, wrong));
 }
 
-// Resumes a coroutine, on its own executor, when the listener has changed, the time is over, or it is cancelled: then it
-// looks again. Any thread may ring.
-class Alarm final : public Listener::Waiting, public std::enable_shared_from_this<Alarm> {
+// Wakes a coroutine on its own executor when the listener has changed or the time is over; then it looks again. It sleeps
+// on a timer of that executor, so that a loop which is destroyed takes its sleepers with it. Any thread may ring.
+class Alarm final : public Listener::Waiting {
 public:
+    Alarm(const asio::any_io_executor& executor, TimePoint until) : timer_(std::in_place, executor, until) {}
+
     void wake() override {
-        std::unique_lock lock(mutex_);
+        const std::lock_guard lock(mutex_);
         rung_ = true;
-        const std::unique_ptr<Sleeper> sleeper = std::move(sleeper_);
-        lock.unlock();
-        if (sleeper) sleeper->resume();
+        if (timer_) timer_->cancel();
     }
-    void wake_at(const asio::any_io_executor& executor, TimePoint time) {
-        timer_.emplace(executor, time);
-        timer_->async_wait([weak = weak_from_this()](const boost::system::error_code& failed) {
-            const auto self = weak.lock();
-            if (!failed && self) self->wake();
-        });
+    /// The coroutine goes on, and its loop may end: whoever rings afterwards finds nothing.
+    void retire() {
+        const std::lock_guard lock(mutex_);
+        timer_.reset();
     }
     asio::awaitable<void> wait() {
-        return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+        using Token = asio::redirect_error_t<asio::use_awaitable_t<>>;
+        boost::system::error_code ignored;
+        Token token(asio::use_awaitable, ignored);
+        co_await asio::async_initiate<Token, void(boost::system::error_code)>(
             [this]<class Handler>(Handler&& handler) {
-                auto slot = asio::get_associated_cancellation_slot(handler);
-                if (slot.is_connected()) {
-                    slot.assign([weak = weak_from_this()](asio::cancellation_type) {
-                        if (const auto self = weak.lock()) self->wake();
-                    });
-                }
-                auto sleeper = std::make_unique<SleeperOf<std::decay_t<Handler>>>(std::forward<Handler>(handler));
-                const std::lock_guard lock(mutex_);
-                if (rung_) return sleeper->resume();
-                sleeper_ = std::move(sleeper);
+                std::unique_lock lock(mutex_);
+                if (!rung_) return timer_->async_wait(std::forward<Handler>(handler));
+                lock.unlock();
+                const auto executor = asio::get_associated_executor(handler);
+                asio::post(executor, [resumed = std::forward<Handler>(handler)]() mutable {
+                    std::move(resumed)(boost::system::error_code());
+                });
             },
-            asio::use_awaitable);
+            token);
     }
 
 private:
-    struct Sleeper {
-        virtual ~Sleeper() = default;
-        virtual void resume() = 0;
-    };
-    template <class Handler>
-    struct SleeperOf final : Sleeper {
-        explicit SleeperOf(Handler&& given)
-            : handler(std::move(given)), executor(asio::get_associated_executor(handler)) {}
-        void resume() override { asio::post(executor, std::move(handler)); }
-        Handler handler;
-        asio::associated_executor_t<Handler> executor;
-    };
-
     std::mutex mutex_;
     bool rung_ = false;
-    std::unique_ptr<Sleeper> sleeper_;
     std::optional<asio::steady_timer> timer_;
+};
+
+// An alarm that is set for as long as this lives, however the coroutine ends.
+class AlarmSet {
+public:
+    AlarmSet(Listener& listener, const asio::any_io_executor& executor, TimePoint until)
+        : listener_(listener), alarm_(std::make_shared<Alarm>(executor, until)) {
+        listener_.when_changed(alarm_);
+    }
+    ~AlarmSet() {
+        listener_.forget(*alarm_);
+        alarm_->retire();
+    }
+    AlarmSet(const AlarmSet&) = delete;
+    AlarmSet& operator=(const AlarmSet&) = delete;
+    Alarm& alarm() noexcept { return *alarm_; }
+
+private:
+    Listener& listener_;
+    std::shared_ptr<Alarm> alarm_;
 };
 
 }  // namespace
@@ -105,7 +109,7 @@ struct Subscriber::Impl {
 
     [[noreturn]] void fail(Error error) const { raise(handle.project->refusal(std::move(error), operation_name)); }
 
-    Duration longest() const { return handle.project->longest_call(handle.options); }
+    TimePoint deadline() const { return handle.project->deadline_of(handle.options, Clock::now()); }
     Error late() const {
         Error error = Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
                                 "the server has not confirmed the subscription in time; it will be asked again");
@@ -115,6 +119,7 @@ struct Subscriber::Impl {
     }
 
     static asio::awaitable<void> async_subscribe(std::shared_ptr<const Impl> impl, Listener::Names all);
+    static asio::awaitable<SubscriptionEvent> async_receive(std::shared_ptr<const Impl> impl);
 
     asio::awaitable<void> wait(Alarm& alarm) const {
         co_await alarm.wait();
@@ -153,7 +158,7 @@ void Subscriber::subscribe(Subscribed kind, std::span<const std::string_view> na
     const Listener::Names all = named(kind, names);
     impl->listener->add(all);
     Listener::Outcome outcome;
-    const bool decided = impl->listener->wait_until(Clock::now() + impl->longest(), [&] {
+    const bool decided = impl->listener->wait_until(impl->deadline(), [&] {
         outcome = impl->listener->standing(all);
         return outcome.has_value();
     });
@@ -168,16 +173,14 @@ asio::awaitable<void> Subscriber::async_subscribe(Subscribed kind, std::span<con
 asio::awaitable<void> Subscriber::Impl::async_subscribe(std::shared_ptr<const Impl> impl, Listener::Names all) {
     const auto executor = co_await asio::this_coro::executor;
     impl->listener->add(all);
-    const TimePoint deadline = Clock::now() + impl->longest();
+    const TimePoint deadline = impl->deadline();
     for (;;) {
-        const auto alarm = std::make_shared<Alarm>();
-        alarm->wake_at(executor, deadline);
-        impl->listener->when_changed(alarm);
+        AlarmSet set(*impl->listener, executor, deadline);
         const Listener::Outcome outcome = impl->listener->standing(all);
         if (outcome && *outcome) impl->fail(**outcome);
         if (outcome) co_return;
         if (Clock::now() >= deadline) impl->fail(impl->late());
-        co_await impl->wait(*alarm);
+        co_await impl->wait(set.alarm());
     }
 }
 
@@ -205,15 +208,17 @@ std::optional<SubscriptionEvent> Subscriber::receive(Duration wait) {
     return event;
 }
 
-asio::awaitable<SubscriptionEvent> Subscriber::async_receive() {
-    const auto impl = impl_;
+asio::awaitable<SubscriptionEvent> Subscriber::async_receive() { return Impl::async_receive(impl_); }
+
+asio::awaitable<SubscriptionEvent> Subscriber::Impl::async_receive(std::shared_ptr<const Impl> impl) {
+    const auto executor = co_await asio::this_coro::executor;
     for (;;) {
-        const auto alarm = std::make_shared<Alarm>();
-        impl->listener->when_changed(alarm);
         auto next = impl->listener->next();
         if (!next) impl->fail(next.error());
         if (*next) co_return std::move(**next);
-        co_await impl->wait(*alarm);
+        AlarmSet set(*impl->listener, executor, TimePoint::max());
+        if (impl->listener->has_next()) continue;  // it came before the alarm was set
+        co_await impl->wait(set.alarm());
     }
 }
 

@@ -15,6 +15,18 @@ namespace {
 constexpr std::size_t window_operations = 1024;
 constexpr std::size_t window_bytes = 1u << 20;
 
+/// For several projects; `rated`: any of them may have a rate.
+pool::PoolSettings in_turns(pool::PoolSettings settings, bool rated) {
+    settings.window_operations = window_operations;
+    settings.window_bytes = window_bytes;
+    settings.rated = rated;
+    return settings;
+}
+
+bool may_be_rated(const RedisServiceConfig& config) noexcept {
+    return config.project_limits.commands_per_second != 0 || config.limits_of_project;
+}
+
 pool::PoolSettings settings_of(const RedisServiceConfig& config) {
     pool::PoolSettings settings;
     settings.max_connections = config.max_connections;
@@ -23,12 +35,7 @@ pool::PoolSettings settings_of(const RedisServiceConfig& config) {
     settings.idle_timeout = config.idle_timeout;
     settings.lifetime = config.connection_lifetime;
     settings.max_queued_bytes = config.max_queued_bytes;
-    if (config.pool_mode == PoolMode::shared) {
-        settings.window_operations = window_operations;
-        settings.window_bytes = window_bytes;
-        settings.rated = config.project_limits.commands_per_second != 0 || config.limits_of_project;
-    }
-    return settings;
+    return config.pool_mode == PoolMode::shared ? in_turns(settings, may_be_rated(config)) : settings;
 }
 
 pool::PoolSettings within(pool::PoolSettings settings, const ProjectLimits& limits) {
@@ -41,18 +48,20 @@ pool::PoolSettings within(pool::PoolSettings settings, const ProjectLimits& limi
     return settings;
 }
 
-std::unique_ptr<policy::RateLimit> rate_of(const ProjectLimits& limits) {
+std::shared_ptr<policy::RateLimit> rate_of(const ProjectLimits& limits) {
     if (limits.commands_per_second == 0) return nullptr;
     const std::uint32_t burst = limits.burst != 0 ? limits.burst : std::max(limits.commands_per_second / 10, 1u);
-    return std::make_unique<policy::RateLimit>(limits.commands_per_second, burst);
+    return std::make_shared<policy::RateLimit>(limits.commands_per_second, burst);
 }
 
 class StandaloneRouter final : public Router {
 public:
-    explicit StandaloneRouter(std::shared_ptr<pool::Pool> pool, std::unique_ptr<policy::RateLimit> rate = nullptr)
+    explicit StandaloneRouter(std::shared_ptr<pool::Pool> pool, std::shared_ptr<policy::RateLimit> rate = nullptr)
         : pool_(std::move(pool)), tenant_(std::move(rate)) {}
     Route route() noexcept override { return {*pool_, tenant_}; }
-    std::unique_ptr<Router> share() override { return std::make_unique<StandaloneRouter>(pool_); }
+    std::unique_ptr<Router> share(const pool::Tenant& project) override {
+        return std::make_unique<StandaloneRouter>(pool_, project.rate());
+    }
     void for_each_pool(const std::function<void(pool::Pool&)>& visit) override { visit(*pool_); }
 
 private:
@@ -67,6 +76,7 @@ public:
                std::shared_ptr<Telemetry> telemetry)
         : settings_(std::make_shared<const pool::PoolSettings>(settings_of(config))),
           shared_(config.pool_mode == PoolMode::shared),
+          rated_(may_be_rated(config)),
           budget_(std::move(budget)),
           node_(std::make_shared<pool::Node>(config, target, std::move(telemetry))),
           prober_(std::make_shared<pool::Prober>(lane, node_)) {
@@ -82,6 +92,12 @@ public:
         auto pool = shared_ ? shared_pool(lane)
                             : pool::Pool::create(node_, budget_, settings_within(limits), lane, std::move(identity));
         return std::make_unique<StandaloneRouter>(std::move(pool), rate_of(limits));
+    }
+    std::unique_ptr<Router> open_for_many(const boost::asio::io_context::executor_type& lane,
+                                          std::shared_ptr<pool::Identity> identity) override {
+        auto settings = std::make_shared<const pool::PoolSettings>(in_turns(*settings_, rated_));
+        return std::make_unique<StandaloneRouter>(
+            pool::Pool::create(node_, budget_, std::move(settings), lane, std::move(identity)));
     }
     void for_each_node(const std::function<void(pool::Node&)>& visit) override { visit(*node_); }
     void stop() override {
@@ -107,6 +123,7 @@ private:
 
     std::shared_ptr<const pool::PoolSettings> settings_;
     bool shared_;
+    bool rated_;
     std::mutex mutex_;
     std::vector<std::pair<Lane, std::shared_ptr<pool::Pool>>> shared_pools_;  // one a lane
     std::shared_ptr<pool::ConnectionBudget> budget_;

@@ -30,8 +30,8 @@ public:
     virtual ~Router() = default;
     /// The way of a command without regard to its keys (one node has them all).
     virtual Route route() noexcept = 0;
-    /// Another way into the same pools, with a queue of its own.
-    virtual std::unique_ptr<Router> share() = 0;
+    /// Another project's way into the same pools, with a queue of its own and the project's rate.
+    virtual std::unique_ptr<Router> share(const pool::Tenant& project) = 0;
     /// Those that other projects use, too, included.
     virtual void for_each_pool(const std::function<void(pool::Pool&)>& visit) = 0;
 };
@@ -45,6 +45,9 @@ public:
     virtual std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane,
                                                  std::shared_ptr<pool::Identity> identity,
                                                  const ProjectLimits& limits) = 0;
+    /// Pools that projects share, as this user, in turns: each has its own way in by `Router::share`.
+    virtual std::unique_ptr<Router> open_for_many(const boost::asio::io_context::executor_type& lane,
+                                                  std::shared_ptr<pool::Identity> identity) = 0;
     virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
     /// No more probing.
     virtual void stop() = 0;

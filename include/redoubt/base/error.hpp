@@ -89,6 +89,13 @@ struct Error {
     std::string message() const;
 };
 
+/// How far an error reply is believed when it says that nothing was executed.
+enum class ErrorTrust : std::uint8_t {
+    full,                 ///< of one command
+    if_before_execution,  ///< inside EXEC: only what the server certainly raises before it executes anything (EXECABORT)
+    none,                 ///< of a script, which can write and then answer with any error of its own making
+};
+
 /// Throws the exception class of `error.kind` (exceptions.hpp), with its cause nested.
 [[noreturn]] void raise(const Error& error);
 

@@ -61,7 +61,7 @@ public:
 protected:
     AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, const CallOptions& options,
               std::string_view name) noexcept
-        : dispatcher_(dispatcher), reader_(*this, prefix, 1, true), state_(options), name_(name) {}
+        : dispatcher_(dispatcher), reader_(*this, prefix, 1, ErrorTrust::full), state_(options), name_(name) {}
     ~AsyncCall() override = default;
 
     /// How the handler is called.

@@ -46,8 +46,8 @@ Error error_of_shape(const ReadOutcome& outcome);
 /// callers.
 class ReplyReader {
 public:
-    ReplyReader(ReplySink& sink, const KeyPrefix& prefix, std::uint32_t replies, bool trusted) noexcept
-        : sink_(&sink), prefix_(&prefix), replies_(replies), trusted_(trusted) {}
+    ReplyReader(ReplySink& sink, const KeyPrefix& prefix, std::uint32_t replies, ErrorTrust trust) noexcept
+        : sink_(&sink), prefix_(&prefix), replies_(replies), trust_(trust) {}
 
     /// False: the reply breaks isolation.
     [[nodiscard]] bool take(std::string_view frame) {
@@ -76,8 +76,8 @@ public:
         trouble_.reset();
     }
     /// Error replies may be made up by a script, which can have written before: they say nothing of what was applied.
-    void distrust() noexcept { trusted_ = false; }
-    bool trusts() const noexcept { return trusted_; }
+    void distrust() noexcept { trust_ = ErrorTrust::none; }
+    bool trusts() const noexcept { return trust_ != ErrorTrust::none; }
     /// How many replies are expected; before the first.
     void expect(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Something is to be looked at: an error, a failure of the node, a large reply.
@@ -111,7 +111,7 @@ private:
     const KeyPrefix* prefix_;
     std::uint32_t replies_;
     std::uint32_t next_ = 0;
-    bool trusted_;
+    ErrorTrust trust_;
     std::unique_ptr<Trouble> trouble_;
 };
 

@@ -71,16 +71,17 @@ public:
     // Scripts. Each is refused unless the gate lets it pass; nobody else can send one.
     /// On this thread; loads it where the server does not have it.
     std::optional<Error> run_script(const ScriptCall& call, ReplySink& sink, const CallOptions& options);
-    /// For async calls, which ask the gate first: EVALSHA, and SCRIPT LOAD.
+    /// For async calls, which ask the gate first: EVALSHA, SCRIPT EXISTS and SCRIPT LOAD.
     std::optional<Error> encode_script(const ScriptCall& call, EncodedCommands& into) const;
+    std::optional<Error> encode_script_exists(const ScriptCall& call, EncodedCommands& into) const;
     std::optional<Error> encode_script_load(const ScriptCall& call, EncodedCommands& into) const;
     /// Null: this project may not run scripts; see `no_scripts`.
     ScriptGate* script_gate() const noexcept { return script_gate_.get(); }
     /// Before the project is used.
     void set_script_gate(std::shared_ptr<ScriptGate> gate) noexcept { script_gate_ = std::move(gate); }
     static Error no_scripts();
-    /// From a call's beginning to its deadline.
-    Duration longest_call(const CallOptions& options) const;
+    /// Of a call that begins now.
+    TimePoint deadline_of(const CallOptions& options, TimePoint now) const;
 
     /// A connection of one's own, for WATCH.
     result<std::unique_ptr<LeasedCalls>> lease(std::string_view operation, const CallOptions& options);

@@ -294,7 +294,8 @@ private:
 
 /// A deferred operation: owns the node until its token is known.
 template <class Call>
-struct Initiation {
+class Initiation {
+public:
     explicit Initiation(typename Call::Owner owner) noexcept : call(std::move(owner)) {}
     /// An operation that is begun as an lvalue is begun anew: the same command, another call.
     Initiation(const Initiation& other) : call(other.call->clone()) {}
@@ -303,12 +304,17 @@ struct Initiation {
     Initiation& operator=(Initiation&&) = delete;
     ~Initiation() = default;
 
-    typename Call::Owner call;
-
     template <class Handler>
     void operator()(Handler&& handler) && {
         Call::begin(std::move(call), std::forward<Handler>(handler));
     }
+
+private:
+    // Nobody who is handed the initiation (a completion token) gets at the commands, which are isolated already.
+    template <class Replies, class Completion, class Fill>
+    friend auto make_operation(const std::shared_ptr<isolation::Project>& project, const CallOptions& options,
+                               std::string_view name, Replies&& replies, Fill&& fill);
+    typename Call::Owner call;
 };
 
 /// The operation: to be awaited, or called with a completion token. `fill` puts the commands into the node.

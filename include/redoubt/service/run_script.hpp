@@ -58,7 +58,7 @@ template <class T>
 boost::asio::awaitable<T> run_script(Handle handle, OwnedScriptCall script) {
     using boost::asio::use_awaitable;
     const isolation::Project& project = *handle.project;
-    const TimePoint deadline = Clock::now() + project.longest_call(handle.options);
+    const TimePoint deadline = project.deadline_of(handle.options, Clock::now());
     isolation::ScriptGate* const gate = project.script_gate();
     if (gate == nullptr) raise(project.refusal(isolation::Project::no_scripts(), "EVALSHA"));
     const std::optional<Error> closed = co_await gate->async_refusal(deadline);
@@ -70,16 +70,22 @@ boost::asio::awaitable<T> run_script(Handle handle, OwnedScriptCall script) {
         });
     };
     result<T> outcome = co_await evaluate()(use_awaitable);
-    if (!outcome && outcome.error().prefix() == "NOSCRIPT") {
-        // Certainly not run: the server says so before it begins.
-        const result<std::string> loaded =
-            co_await script_step<std::string>(handle, deadline, "SCRIPT LOAD", [&](EncodedCommands& into) {
-                return script.with_view(
-                    [&](const isolation::ScriptCall& call) { return project.encode_script_load(call, into); });
-            })(use_awaitable);
-        if (!loaded) raise(loaded.error());
-        outcome = co_await evaluate()(use_awaitable);
-    }
+    if (outcome || outcome.error().prefix() != "NOSCRIPT") co_return std::move(outcome).value();
+
+    // A script can answer so itself, behind its writes. Where the server does not have it, it was certainly not run.
+    auto ask = script_step<std::vector<bool>>(handle, deadline, "SCRIPT EXISTS", [&](EncodedCommands& into) {
+        return script.with_view(
+            [&](const isolation::ScriptCall& call) { return project.encode_script_exists(call, into); });
+    });
+    const result<std::vector<bool>> cached = co_await std::move(ask)(use_awaitable);
+    if (!cached || cached->size() != 1 || cached->front()) co_return std::move(outcome).value();
+    auto load = script_step<std::string>(handle, deadline, "SCRIPT LOAD", [&](EncodedCommands& into) {
+        return script.with_view(
+            [&](const isolation::ScriptCall& call) { return project.encode_script_load(call, into); });
+    });
+    const result<std::string> loaded = co_await std::move(load)(use_awaitable);
+    if (!loaded) raise(loaded.error());
+    outcome = co_await evaluate()(use_awaitable);
     co_return std::move(outcome).value();
 }
 

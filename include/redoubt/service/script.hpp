@@ -15,8 +15,9 @@ namespace redoubt {
 /// server is patched against scripts that reach out of themselves (CVE-2025-46818, CVE-2025-67733); `development` may
 /// `allow_unconfined_scripts`.
 ///
-/// An error that a script ends with is `unknown`: it may have written before. Never retried; EVALSHA of a script that the
-/// server has not cached was certainly not run, and is sent again once behind SCRIPT LOAD.
+/// An error that a script ends with is `unknown`: it may have written before. Never retried; only one that the server has
+/// not cached (it says NOSCRIPT, and SCRIPT EXISTS agrees) was certainly not run, and is sent again once behind SCRIPT
+/// LOAD.
 ///
 /// Immutable; any thread.
 class Script {

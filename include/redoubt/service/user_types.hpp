@@ -3,7 +3,8 @@
 //
 //     struct User { std::string name; int age = 0; };
 //
-//     // Reads one reply. Leaves the cursor wherever it likes; what it throws becomes a mismatch. Readers of
+//     // Reads one reply, on the caller's thread (async: on the service's loop). Leaves the cursor wherever it likes; what
+//     // it throws becomes a mismatch. Readers of
 //     // redoubt/resp/read_reply.hpp do the work, and a RESP2 array and a RESP3 map look the same to them.
 //     redoubt::ReadOutcome read_reply(redoubt::ReplyCursor& cursor, const redoubt::KeyPrefix& prefix, User& out) {
 //         redoubt::StringMap fields;
@@ -33,6 +34,8 @@
 #include <vector>
 
 #include <redoubt/base/error.hpp>
+#include <redoubt/base/result.hpp>
+#include <redoubt/dispatch/call.hpp>
 #include <redoubt/resp/cmd.hpp>
 #include <redoubt/resp/value.hpp>
 #include <redoubt/service/commands.hpp>
@@ -137,21 +140,25 @@ class UserReply {
 public:
     using value_type = T;
     explicit UserReply(ReplyRule rule) noexcept : rule_(rule) {}
+    /// Keeps the reply: the application's reader runs where the caller takes it, not on the thread that reads the wire for
+    /// others too, and not under its lock.
     ReadOutcome read(std::uint32_t, ReplyCursor& cursor, const KeyPrefix& prefix) {
-        value_ = T{};
-        if (rule_ == ReplyRule::none) return UserReader<T>::read(cursor, KeyPrefix(), value_);
         ReadOutcome outcome = ReadOutcome::ok();
-        const std::string stripped = strip_reply(cursor, prefix, rule_, outcome);
-        if (!outcome) return outcome;
-        ReplyCursor again(stripped);
-        return UserReader<T>::read(again, KeyPrefix(), value_);
+        frame_ = strip_reply(cursor, prefix, rule_, outcome);
+        return outcome;
     }
     void fail(std::uint32_t, const Error&) {}  // one command fails as a whole
-    T&& take() { return std::move(value_); }
+    result<T> take() {
+        T value{};
+        ReplyCursor cursor(frame_);
+        const ReadOutcome outcome = UserReader<T>::read(cursor, KeyPrefix(), value);
+        if (!outcome) return error_of_shape(outcome);
+        return value;
+    }
 
 private:
     ReplyRule rule_;
-    T value_{};
+    std::string frame_;
 };
 
 }  // namespace service
