@@ -219,7 +219,7 @@ public:
 
 TEST(ReplyReader, AnErrorOfASingleCommandIsTheCalls) {
     Integers sink;
-    ReplyReader reader(sink, prefix, 1, true);
+    ReplyReader reader(sink, prefix, 1, ErrorTrust::full);
     EXPECT_TRUE(reader.take("-WRONGTYPE against proj:a:k\r\n"));
     ASSERT_TRUE(reader.error());
     EXPECT_EQ(reader.error()->reason(), "WRONGTYPE against k");
@@ -233,14 +233,14 @@ TEST(ReplyReader, AnErrorOfASingleCommandIsTheCalls) {
     EXPECT_FALSE(reader.error());
     EXPECT_EQ(sink.values.at(0).second, 7);
 
-    ReplyReader scripts(sink, prefix, 1, false);
+    ReplyReader scripts(sink, prefix, 1, ErrorTrust::if_before_execution);
     EXPECT_TRUE(scripts.take("!12\r\nLOADING fake\r\n"));
     EXPECT_EQ(scripts.error()->certainty, Certainty::unknown);
 }
 
 TEST(ReplyReader, AnErrorOfOneOfSeveralIsItsOwn) {
     Integers sink;
-    ReplyReader reader(sink, prefix, 4, true);
+    ReplyReader reader(sink, prefix, 4, ErrorTrust::full);
     EXPECT_TRUE(reader.take(":1\r\n"));
     EXPECT_TRUE(reader.take("-ERR two\r\n"));
     EXPECT_TRUE(reader.take("+three\r\n"));
@@ -257,7 +257,7 @@ TEST(ReplyReader, AnErrorOfOneOfSeveralIsItsOwn) {
 
 TEST(ReplyReader, AReplyOfTheWrongTypeWasAppliedAndAForeignKeyClosesTheWire) {
     Integers sink;
-    ReplyReader reader(sink, prefix, 1, true);
+    ReplyReader reader(sink, prefix, 1, ErrorTrust::full);
     EXPECT_TRUE(reader.take("*0\r\n"));
     EXPECT_EQ(reader.error()->kind, ErrorKind::reply_type);
     EXPECT_EQ(reader.error()->certainty, Certainty::applied);

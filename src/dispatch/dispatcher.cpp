@@ -149,9 +149,9 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     pool::Pool& pool = way.pool;
     pool::Node& node = pool.node();
     if (std::optional<Error> early = over_rate(request.replies(), now)) return described(*early);
-    // Of what is never retried (scripts) not even an error reply says that nothing was changed.
-    BlockingCall call(request, sink, prefix,
-                      request.retry() == RetryCategory::never ? ErrorTrust::none : ErrorTrust::full, state.deadline(),
+    // Of a script, the only kind of single command that is never retried, an error reply says nothing.
+    const bool script = request.retry() == RetryCategory::never && !request.atomic();
+    BlockingCall call(request, sink, prefix, script ? ErrorTrust::none : ErrorTrust::full, state.deadline(),
                       attempt_time(settings_, request.block_time()));
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {

@@ -273,18 +273,23 @@ private:
                 return Completion::succeed(handler, value);
             }
         }
-        Delivery<Handler&> delivery{handler, outcome(error), lane()};
+        Delivery<Handler&> delivery{handler, outcome(error, *project), lane()};
         destroy();
         delivery();
     }
     template <class Handler>
     Delivery<Handler> delivery(Handler&& handler, const Error* error) {
-        Delivery<Handler> delivery{std::move(handler), outcome(error), lane()};
+        Delivery<Handler> delivery{std::move(handler), outcome(error, *project_), lane()};
         destroy();
         return delivery;
     }
-    result<Value> outcome(const Error* error) {
-        return error != nullptr ? result<Value>(boost::system::in_place_error, *error) : result<Value>(replies_.take());
+    result<Value> outcome(const Error* error, const isolation::Project& project) {
+        if (error != nullptr) return result<Value>(boost::system::in_place_error, *error);
+        result<Value> taken(replies_.take());
+        if (!taken && taken.error().operation.empty()) {
+            return result<Value>(boost::system::in_place_error, project.refusal(taken.error(), name()));
+        }
+        return taken;
     }
 
     std::shared_ptr<isolation::Project> project_;

@@ -42,7 +42,11 @@ struct Blocking {
         if (auto error = handle.project->run(gathered.commands, name, sink, handle.options)) {
             return Outcome(boost::system::in_place_error, *error);
         }
-        return replies.take();
+        Outcome outcome = replies.take();
+        if (!outcome && outcome.error().operation.empty()) {
+            return Outcome(boost::system::in_place_error, handle.project->refusal(outcome.error(), name));
+        }
+        return outcome;
     }
     template <class Replies>
     static typename Replies::value_type run(const Handle& handle, Gathered&& gathered, std::string_view name,
