@@ -5,6 +5,9 @@
 #include <memory>
 #include <thread>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <redoubt/redoubt.hpp>
@@ -23,16 +26,21 @@ constexpr std::size_t large_value = 1'000'000;
 constexpr std::size_t many_callers = 10'000;
 constexpr std::size_t large_callers = 8;
 
-/// Calls that begin anew when they end, on the service's own loop: as many as there are callers.
+/// Calls that begin anew when they end, on the service's own loop: as many as there are callers. One that is refused comes
+/// again when the refusal says so.
 class Flood {
 public:
     Flood(redoubt::ProjectIsolatedRedisClient redis, std::string key, std::size_t callers)
-        : redis_(std::move(redis)), key_(std::move(key)), left_(callers) {
+        : redis_(std::move(redis)), key_(std::move(key)), left_(callers), pauses_([this] { sleepers_.run(); }) {
         for (std::size_t i = 0; i != callers; ++i) next();
+    }
+    ~Flood() {
+        work_.reset();
+        pauses_.join();
     }
     void stop() {
         stopped_ = true;
-        while (left_ != 0) std::this_thread::yield();
+        while (left_ != 0) std::this_thread::sleep_for(1ms);
     }
     std::uint64_t done() const { return done_; }
     std::uint64_t failed() const { return failed_; }
@@ -41,8 +49,22 @@ private:
     void next() {
         redis_.async().get(key_)([this](std::exception_ptr failed, const std::optional<std::string>&) {
             ++(failed ? failed_ : done_);
-            stopped_ ? static_cast<void>(--left_) : next();
+            if (stopped_) return static_cast<void>(--left_);
+            failed ? come_again(failed) : next();
         });
+    }
+    void come_again(const std::exception_ptr& failed) {
+        redoubt::Duration pause = 1ms;
+        try {
+            std::rethrow_exception(failed);
+        } catch (const redoubt::RedisException& refusal) {
+            pause = std::max<redoubt::Duration>(pause, refusal.error().retry_after);
+        }
+        // Not all of them at once.
+        pause += std::chrono::microseconds(failed_ % 200'000);
+        const auto timer = std::make_shared<asio::steady_timer>(sleepers_, pause);
+        timer->async_wait(
+            [this, timer](const boost::system::error_code&) { stopped_ ? static_cast<void>(--left_) : next(); });
     }
 
     redoubt::ProjectIsolatedRedisClient redis_;
@@ -51,12 +73,16 @@ private:
     std::atomic<std::size_t> left_;
     std::atomic<std::uint64_t> done_{0};
     std::atomic<std::uint64_t> failed_{0};
+    asio::io_context sleepers_;
+    asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(sleepers_);
+    std::thread pauses_;
 };
 
 redoubt::ProjectLimits limits_of_the_loud() {
     redoubt::ProjectLimits limits;
     limits.max_in_flight = 32;
     limits.max_connections = 3;
+    limits.commands_per_second = 20'000;
     return limits;
 }
 
@@ -98,7 +124,12 @@ void run(const Arguments& arguments) {
             while (!done) {
                 auto batch = loud.async().batch<std::optional<std::string>>();
                 for (std::size_t i = 0; i != long_pipeline; ++i) batch.get("key");
-                commands += std::move(batch).execute()(asio::use_future).get().size();
+                try {
+                    commands += std::move(batch).execute()(asio::use_future).get().size();
+                } catch (const redoubt::RedisPoolExhaustedException& refusal) {
+                    const auto pause = std::min<redoubt::Duration>(refusal.error().retry_after, 100ms);
+                    std::this_thread::sleep_for(pause);
+                }
             }
         });
     } else {
