@@ -8,7 +8,7 @@
 namespace redoubt {
 namespace {
 
-constexpr std::size_t first_read = 512;  // a wire that is seldom used stays small
+constexpr std::size_t first_read = 256;  // a wire that is seldom used stays small
 constexpr std::size_t largest_read = 64 * 1024;
 // Past this an empty buffer is given back, so that one large command or reply is not kept for ever.
 constexpr std::size_t keep_capacity = 256 * 1024;
@@ -21,28 +21,28 @@ Multiplexer::Multiplexer(const ReplyLimits& reply_limits, const Limits& limits, 
 bool Multiplexer::submit(Operation& operation, TimePoint now) {
     if (in_flight() >= limits_.max_commands || pending_.size() >= limits_.max_pending_bytes) [[unlikely]]
         return false;
-    if (in_flight() > mask_ || ring_.empty()) [[unlikely]]
+    if (in_flight() >= room_) [[unlikely]]
         grow_ring();
 
-    const std::uint64_t begin = end_of_stream();
     const std::string_view ready = operation.encoded();
     std::size_t size = ready.size();
-    if (size >= borrow_from_ && borrow(operation, ready)) [[unlikely]] {
-        size = 0;  // none of it is in the buffer
-    } else if (ready.data() != nullptr) {
-        std::memcpy(pending_.reserve(size), ready.data(), size);
+    if (ready.data() != nullptr) {
+        if (size < borrow_from_ || !borrow(operation, ready)) [[likely]] {
+            std::memcpy(pending_.reserve(size), ready.data(), size);
+            pending_.commit(size);
+        }
     } else {
         char* const out = pending_.reserve(operation.encoded_bound());
         size = static_cast<std::size_t>(operation.encode(out) - out);
+        pending_.commit(size);
     }
-    pending_.commit(size);
 
     operation.begin_attempt(now);
     operation.ticket_ = tail_;
     Entry& entry = at(tail_++);
     entry.operation = &operation;
+    entry.size = size;
     entry.end = end_of_stream();
-    entry.size = static_cast<std::size_t>(entry.end - begin);
     entry.replies_left = operation.replies();
     earliest_ = std::min(earliest_, operation.attempt_deadline());
     return true;
@@ -51,13 +51,14 @@ bool Multiplexer::submit(Operation& operation, TimePoint now) {
 std::string_view Multiplexer::output() {
     if (writing_.empty()) {
         if (borrowed_) [[unlikely]] {
-            handed_ += borrowed_unhanded();
             borrowed_->handed = true;
+            handed_ = pending_at_;
             maybe_taken_ = handed_;
             return borrowed_->left;
         }
         writing_.swap(pending_);
-        handed_ += writing_.size();
+        pending_at_ += writing_.size();
+        handed_ = pending_at_;
     }
     maybe_taken_ = handed_;
     return writing_.view();
@@ -79,6 +80,7 @@ void Multiplexer::written(std::size_t bytes) noexcept {
 bool Multiplexer::borrow(const Operation& operation, std::string_view bytes) {
     if (borrowed_ || !pending_.empty()) return false;
     borrowed_ = std::make_unique<Borrowed>(Borrowed{&operation, bytes, false});
+    pending_at_ += bytes.size();
     return true;
 }
 
@@ -106,7 +108,13 @@ void Multiplexer::commit_read(std::size_t bytes) noexcept {
     stalled_ = false;
 }
 
+// Bytes are lent out between two calls of this only, so most turns need not look for them.
 Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
+    return borrowed_ ? deliver<true>(max_replies) : deliver<false>(max_replies);
+}
+
+template <bool lent>
+Multiplexer::Progress Multiplexer::deliver(std::size_t max_replies) {
     while (!stalled_ && !input_.empty()) {
         if (max_replies == 0) return Progress::more;
         const std::string_view bytes = input_.view();
@@ -138,7 +146,7 @@ Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
         if (--entry->replies_left == 0) {
             ++head_;
             if (operation != nullptr) {
-                keep_borrowed(*operation);  // a server that answered before it had read all
+                if constexpr (lent) keep_borrowed(*operation);  // a server may answer before it has read all
                 operation->on_complete();
             }
         }
@@ -190,8 +198,9 @@ void Multiplexer::remove_unwritten(std::uint64_t ticket) {
     const Entry entry = at(ticket);
     if (borrowed_ && borrowed_->from == entry.operation) {
         borrowed_.reset();
+        pending_at_ -= entry.size;
     } else {
-        pending_.cut(static_cast<std::size_t>(entry.end - entry.size - handed_ - borrowed_unhanded()), entry.size);
+        pending_.cut(static_cast<std::size_t>(entry.end - entry.size - pending_at_), entry.size);
     }
     for (std::uint64_t next = ticket + 1; next != tail_; ++next) {
         Entry moved = at(next);
@@ -266,6 +275,7 @@ void Multiplexer::release_memory() noexcept {
     read_size_ = first_read;
     std::vector<Entry>().swap(ring_);
     mask_ = 0;
+    room_ = 0;
 }
 
 Operation* Multiplexer::oldest() const noexcept {
@@ -280,6 +290,7 @@ void Multiplexer::grow_ring() {
     for (std::uint64_t ticket = head_; ticket != tail_; ++ticket) bigger[ticket & (bigger.size() - 1)] = at(ticket);
     ring_.swap(bigger);
     mask_ = ring_.size() - 1;
+    room_ = ring_.size();
 }
 
 }  // namespace redoubt

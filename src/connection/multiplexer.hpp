@@ -123,6 +123,8 @@ private:
     Entry& at(std::uint64_t ticket) noexcept { return ring_[ticket & mask_]; }
     const Entry& at(std::uint64_t ticket) const noexcept { return ring_[ticket & mask_]; }
     void grow_ring();
+    template <bool lent>
+    Progress deliver(std::size_t max_replies);
     Progress fail_scan();
     void remove_unwritten(std::uint64_t ticket);
     /// Bytes of an operation that are handed out from where it keeps them: behind `writing_`, before `pending_`.
@@ -131,10 +133,7 @@ private:
         std::string_view left;  // not taken by the socket
         bool handed;
     };
-    std::size_t borrowed_unhanded() const noexcept {
-        return borrowed_ && !borrowed_->handed ? borrowed_->left.size() : 0;
-    }
-    std::uint64_t end_of_stream() const noexcept { return handed_ + borrowed_unhanded() + pending_.size(); }
+    std::uint64_t end_of_stream() const noexcept { return pending_at_ + pending_.size(); }
     bool borrow(const Operation& operation, std::string_view bytes);
     void keep_borrowed(const Operation& operation);
     Certainty certainty_of(const Entry& entry) const noexcept;
@@ -145,6 +144,7 @@ private:
 
     std::vector<Entry> ring_;        // size a power of two
     std::uint64_t mask_ = 0;         // size - 1
+    std::uint64_t room_ = 0;         // size
     std::uint64_t head_ = 0;         // ticket of the oldest
     std::uint64_t tail_ = 0;         // ticket of the next to come
     std::uint64_t large_until_ = 0;  // something large has a ticket below this
@@ -155,7 +155,8 @@ private:
     connection::ByteBuffer pending_;  // whole commands not handed out
     std::uint64_t taken_ = 0;         // stream position up to which the socket took bytes
     std::uint64_t maybe_taken_ = 0;   // the same, while a write is under way: all of it
-    std::uint64_t handed_ = 0;        // stream position up to which bytes were handed out
+    std::uint64_t pending_at_ = 0;  // stream position at which pending_ starts: behind what was handed out and borrowed
+    std::uint64_t handed_ = 0;      // stream position up to which bytes were handed out
 
     connection::ByteBuffer input_;
     std::size_t read_size_ = 0;

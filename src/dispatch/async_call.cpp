@@ -28,6 +28,8 @@ AsyncCall::Rare& AsyncCall::rare() {
     return *rare_;
 }
 
+void AsyncCall::expect_nothing() { (void)rare(); }
+
 void AsyncCall::refuse(Error&& refusal) {
     if (!rare().refusal) rare().refusal = std::move(refusal);
 }
@@ -35,7 +37,7 @@ void AsyncCall::refuse(Error&& refusal) {
 void AsyncCall::copy_commands(const AsyncCall& other) {
     commands_ = other.commands_;
     if (!other.reader_.trusts()) reader_.distrust();
-    if (other.rare_ && other.rare_->refusal) rare().refusal = other.rare_->refusal;
+    if (other.rare_) rare().refusal = other.rare_->refusal;
 }
 
 const AsyncCall::Lane& AsyncCall::lane() const noexcept { return dispatcher_.lane(); }
@@ -50,8 +52,9 @@ inline void AsyncCall::begin(TimePoint now) noexcept {
     set_atomic(commands_.atomic());
     set_timing(state_.deadline(), settings.attempt_timeout);
     set_demand(demand_of(commands_.bytes().size(), commands_.count()));
-    if (commands_.block_time() != Duration::zero()) [[unlikely]]
-        begin_blocking(now);
+    if (commands_.may_wait()) [[unlikely]] {
+        if (commands_.block_time() != Duration::zero()) begin_blocking(now);
+    }
 }
 
 void AsyncCall::begin_blocking(TimePoint now) noexcept {
@@ -93,14 +96,16 @@ void AsyncCall::start() noexcept {
 void AsyncCall::start_on_lane() noexcept { first_attempt(); }
 
 inline void AsyncCall::route() noexcept {
-    const auto [pool, tenant] = dispatcher_.route(commands_.scans());
+    const auto [pool, tenant] = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans());
     pool_ = &pool;
     tenant_ = &tenant;
 }
 
 [[gnu::always_inline]] inline void AsyncCall::attempt(TimePoint now) {
-    if (rare_ && rare_->refusal) return end(&*rare_->refusal);
-    if (commands_.count() == 0) return end(nullptr);
+    if (rare_) [[unlikely]] {
+        if (rare_->refusal) return end(&*rare_->refusal);
+        if (commands_.count() == 0) return end(nullptr);
+    }
     pool::Pool& pool = *pool_;
     const pool::Node::Admission admission = pool.node().admit(now);
     if (!admission) {

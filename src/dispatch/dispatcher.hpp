@@ -14,6 +14,7 @@
 
 #include "dispatch/call_settings.hpp"
 #include "dispatch/request.hpp"
+#include "dispatch/small_mutex.hpp"
 #include "topology/topology.hpp"
 
 namespace redoubt::dispatch {
@@ -76,7 +77,7 @@ private:
     std::optional<Error> over_rate(std::uint32_t commands, TimePoint now) noexcept;
 
     std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it
-    std::mutex starts_mutex_;
+    SmallMutex starts_mutex_;
     bool starts_refused_ = false;
     std::unique_ptr<topology::Router> router_;
     std::unique_ptr<topology::Router> scan_router_;  // of a pool that others use, too, and that its owner closes

@@ -12,10 +12,10 @@ EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
     size_ = 0;
     std::memcpy(reserve(other.size_), other.data(), other.size_);
     size_ = other.size_;
-    name_ = other.name_;
+    last_ = other.last_;
     block_time_ = other.block_time_;
     count_ = other.count_;
-    scans_ = other.scans_;
+    mixed_ = other.mixed_;
     retry_ = other.retry_;
     atomic_ = other.atomic_;
     return *this;
@@ -27,10 +27,10 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
     if (!heap_) std::memcpy(inline_, other.inline_, other.size_);
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, inline_capacity);
-    name_ = other.name_;
+    last_ = other.last_;
     block_time_ = other.block_time_;
     count_ = std::exchange(other.count_, 0);
-    scans_ = std::exchange(other.scans_, 0);
+    mixed_ = std::exchange(other.mixed_, false);
     retry_ = std::exchange(other.retry_, RetryCategory::read_only);
     atomic_ = std::exchange(other.atomic_, false);
     return *this;
@@ -41,9 +41,10 @@ void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::
     const resp::Extent extent = resp::extent_of(spec, arguments, prefix);
     char* const out = reserve(extent.bytes);
     size_ += static_cast<std::size_t>(resp::write(spec, arguments, prefix, extent.words, out) - out);
-    name_ = spec.name;
+    if (count_ != 0) [[unlikely]]
+        mixed_ = mixed_ || (last_->acl == AclGrant::scan) != (spec.acl == AclGrant::scan);
+    last_ = &spec;
     ++count_;
-    scans_ += spec.acl == AclGrant::scan ? 1 : 0;
     retry_ = std::max(retry_, retry);
 }
 

@@ -38,6 +38,9 @@ public:
     /// See ReplyReader; before `start`.
     void distrust_errors() noexcept { reader_.distrust(); }
 
+    /// There are no commands (an empty batch): it ends at once. Else there is at least one.
+    void expect_nothing();
+
     const CallOptions& options() const noexcept { return state_.options(); }
     std::string_view name() const noexcept { return name_; }
     /// Those of another, with what was wrong with them.

@@ -58,7 +58,7 @@ public:
     [[nodiscard]] bool take(std::string_view frame, Read read) {
         // Of a frame that begins with attributes ('|') the element behind them decides.
         const char type = frame.front();
-        if (type == '-' || type == '!' || type == '|') [[unlikely]] {
+        if (type != '$' && (type == '-' || type == '!' || type == '|')) [[unlikely]] {
             if (ReplyCursor(frame).peek().is_error()) return take_error(frame);
         }
         if (frame.size() > large_frame) [[unlikely]]

@@ -54,10 +54,12 @@ public:
     /// How long the server may wait before it has answered all: what the commands say together, zero in a transaction,
     /// where none waits. CommandView::forever: no end.
     Duration block_time() const noexcept { return atomic_ ? Duration::zero() : block_time_; }
+    /// Some of them might wait, were they alone.
+    bool may_wait() const noexcept { return block_time_ != Duration::zero(); }
     /// All of them are for the scan user, where there are users of the server (AclGrant::scan).
-    bool scans() const noexcept { return scans_ != 0 && scans_ == count_; }
+    bool scans() const noexcept { return count_ != 0 && !mixed_ && last_->acl == AclGrant::scan; }
     /// Of the last one that was appended.
-    std::string_view last_name() const noexcept { return name_; }
+    std::string_view last_name() const noexcept { return last_ != nullptr ? last_->name : std::string_view{}; }
 
 private:
     const char* data() const noexcept { return heap_ ? heap_.get() : inline_; }
@@ -73,11 +75,11 @@ private:
     std::size_t size_ = 0;
     std::size_t capacity_ = inline_capacity;
     std::unique_ptr<char[]> heap_;
-    std::string_view name_;
+    const CommandSpec* last_ = nullptr;
     Duration block_time_ = Duration::zero();
     std::uint32_t count_ = 0;
-    std::uint32_t scans_ = 0;
     bool atomic_ = false;
+    bool mixed_ = false;  // some are for the scan user, some are not
     RetryCategory retry_ = RetryCategory::read_only;
     char inline_[inline_capacity];
 };

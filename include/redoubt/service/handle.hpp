@@ -81,6 +81,7 @@ private:
         return make_operation<Replies, Completion>(handle.project, handle.options, name, std::move(replies),
                                                    [&](dispatch::AsyncCall& call) {
                                                        call.commands() = std::move(gathered.commands);
+                                                       if (call.commands().count() == 0) call.expect_nothing();
                                                        if (gathered.refused) call.refuse(std::move(*gathered.refused));
                                                    });
     }
