@@ -74,6 +74,12 @@ std::optional<Error> AsyncPool::submit_anywhere(Operation& operation, Tenant& te
 
 std::optional<Error> AsyncPool::wait(Operation& operation, Tenant& tenant, TimePoint now) {
     const PoolSettings& settings = connections_->settings();
+    if (tenant.waiting() >= settings.max_waiting && patient_ && dialing_ && !wires_.empty()) {
+        // Rather behind a large call than nowhere.
+        patient_ = false;
+        serve(now);
+        if (queue_.empty() && place(operation, now)) return std::nullopt;
+    }
     if (tenant.waiting() >= settings.max_waiting) {
         return exhausted("too many calls wait for a connection (max_waiting)");
     }
@@ -124,6 +130,8 @@ bool AsyncPool::place(Operation& operation, TimePoint now) {
         if (wires_.empty() || wires_.front().accepts != WirePicker::Accepts::all || !has_room(*wires_.front().wire)) {
             return false;
         }
+        // Another wire is on its way, and behind a large call a small one would wait for very much longer.
+        if (patient_ && dialing_ && demand == Demand::shared && wires_.front().wire->is_congested()) return false;
         chosen = wires_.front().wire.get();
         if (chosen->submit(operation, now)) return false;
     } else {
@@ -243,6 +251,7 @@ void AsyncPool::grow_if_crowded(TimePoint now) {
 
 void AsyncPool::begin_dial(bool extra) {
     dialing_ = true;
+    patient_ = true;
     asio::co_spawn(executor_, dial(shared_from_this(), extra), asio::detached);
 }
 
@@ -275,6 +284,8 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
     next_growth_ = Clock::now() + growth_pause;
     if (wires_.empty()) {
         fail_waiting(*failed, opening == Opening::dial ? FailureSource::wire : FailureSource::operation);
+    } else if (!queue_.empty()) {
+        serve(Clock::now());  // some may have waited for the wire that did not come
     }
 }
 

@@ -113,6 +113,7 @@ private:
     TimePoint timer_at_ = TimePoint::max();
     TimePoint next_growth_ = TimePoint::min();  // not before, after a failed opening
     bool dialing_ = false;
+    bool patient_ = true;  // small calls wait for the wire that is being opened, if the only one carries a large one
     std::unique_ptr<const Error> closed_;
 };
 
