@@ -82,7 +82,7 @@ redoubt::ProjectLimits limits_of_the_loud() {
     redoubt::ProjectLimits limits;
     limits.max_in_flight = 32;
     limits.max_connections = 3;
-    limits.commands_per_second = 20'000;
+    limits.commands_per_second = 10'000;
     return limits;
 }
 

@@ -42,6 +42,41 @@ TEST(Multiplexer, QueuesAreBounded) {
     EXPECT_TRUE(wire.submit(b, start)) << "what was handed out is not pending";
 }
 
+// Five commands, of which two may be unanswered; in one of them is text that looks like another.
+TEST(Multiplexer, HandsOutALongOneByItsWindow) {
+    const std::string ping = "*1\r\n$4\r\nPING\r\n";
+    const std::string echo = "*2\r\n$4\r\nECHO\r\n$4\r\n\r\n*1\r\n";
+    Rig wire({.window = 2}, 20);
+    Op large("large", nullptr, 5), next("next");
+    large.bytes(ping + echo + ping + echo + ping).ready();
+    wire.take(large);
+    EXPECT_EQ(wire.write_all(), ping + echo);
+    EXPECT_FALSE(wire.has_output());
+    wire.take(next);
+    EXPECT_FALSE(wire.has_output()) << "it stands behind the rest";
+    EXPECT_EQ(wire.feed("+1\r\n"), Progress::drained);
+    EXPECT_EQ(wire.output(), ping);
+    wire.written(3);
+    EXPECT_EQ(wire.feed("+2\r\n"), Progress::drained);
+    EXPECT_EQ(wire.write_all(), ping.substr(3) + echo);
+    EXPECT_EQ(wire.feed("+3\r\n+4\r\n"), Progress::drained);
+    EXPECT_EQ(wire.write_all(), ping + "<next>");
+    EXPECT_EQ(wire.feed("+5\r\n+next\r\n"), Progress::drained);
+    EXPECT_EQ(large.completed, 1);
+    EXPECT_EQ(next.completed, 1);
+    EXPECT_TRUE(wire.idle());
+
+    // Given up in the middle: the rest goes out, for the server has the beginning.
+    Op again("again", nullptr, 5);
+    again.bytes(ping + echo + ping + echo + ping).ready();
+    wire.take(again);
+    EXPECT_EQ(wire.write_all(), ping + echo);
+    EXPECT_EQ(wire.cancel(again), Cancelled::tombstone);
+    EXPECT_EQ(wire.write_all(), ping + echo + ping);
+    EXPECT_EQ(wire.feed("+1\r\n+2\r\n+3\r\n+4\r\n+5\r\n"), Progress::drained);
+    EXPECT_TRUE(wire.idle());
+}
+
 TEST(Multiplexer, MayBeUsedFromItsOwnCallbacks) {
     Rig wire;
     Log log;

@@ -33,6 +33,20 @@ TEST(RateLimit, LetsALargeOneInWhenTheBucketIsFullAndIsPaidFor) {
     EXPECT_FALSE(limit.admit(1, start + 470ms));
 }
 
+TEST(RateLimit, ReservesATimeForEach) {
+    RateLimit limit(100, 2);
+    EXPECT_EQ(limit.reserve(1, start), Duration::zero());
+    EXPECT_EQ(limit.reserve(1, start), Duration::zero());
+    EXPECT_EQ(limit.reserve(1, start), Duration(10ms));
+    EXPECT_EQ(limit.reserve(5, start), Duration(30ms)) << "more than a burst: when the bucket is full";
+    EXPECT_EQ(limit.wait_of(1, 0, start), Duration(70ms));
+    EXPECT_EQ(limit.wait_of(1, 3, start), Duration(100ms));
+    EXPECT_EQ(limit.admit(1, start), std::optional<Duration>(70ms)) << "asking takes nothing";
+    limit.give_back(5);
+    EXPECT_EQ(limit.reserve(1, start), Duration(20ms));
+    EXPECT_EQ(limit.reserve(1, start + 1min), Duration::zero());
+}
+
 // The definition itself: in no window are there more than its rate allows, and one burst.
 TEST(RateLimit, HoldsInEveryWindow) {
     std::minstd_rand random(7);

@@ -34,7 +34,7 @@ struct Play {
     std::string serve(std::size_t many) {
         std::string order;
         while (many-- != 0 && !queue.empty()) {
-            order += static_cast<ScriptedOperation*>(queue.next())->name();
+            order += static_cast<ScriptedOperation*>(queue.next(TimePoint{}))->name();
             queue.served();
         }
         return order;
@@ -50,13 +50,13 @@ TEST(FairQueue, ServesOneTenantInItsOrder) {
     EXPECT_EQ(play.queue.size(), 100u);
     EXPECT_EQ(play.queue.bytes(), 1300u);
     for (Operation* operation : pushed) {
-        EXPECT_EQ(play.queue.next(), operation);
+        EXPECT_EQ(play.queue.next(TimePoint{}), operation);
         play.queue.served();
     }
     EXPECT_TRUE(play.queue.empty());
     EXPECT_EQ(play.queue.bytes(), 0u);
     EXPECT_EQ(play.tenants['a'].waiting_bytes(), 0u);
-    EXPECT_EQ(play.queue.next(), nullptr);
+    EXPECT_EQ(play.queue.next(TimePoint{}), nullptr);
 }
 
 TEST(FairQueue, ManyOfOneDoNotDelayTheOnlyOneOfAnother) {
@@ -99,7 +99,7 @@ TEST(FairQueue, PassesOverWhoCannotBeServed) {
     Play play;
     play.push('a', 20, 2);
     play.push('b', 20, 2);
-    play.queue.next();
+    play.queue.next(TimePoint{});
     play.queue.pass();
     EXPECT_EQ(play.serve(4), "bbaa");
 }
@@ -111,12 +111,99 @@ TEST(FairQueue, TakesOutThoseWhoseTimeIsOver) {
         play.push(i % 2 == 0 ? 'a' : 'b', 20).time(Duration::zero(), start + std::chrono::seconds(i));
     }
     OperationQueue expired;
-    EXPECT_EQ(play.queue.take_expired(start + std::chrono::seconds(3), expired), start + std::chrono::seconds(4));
+    OperationQueue parked;
+    EXPECT_EQ(play.queue.take_expired(start + std::chrono::seconds(3), expired, parked),
+              start + std::chrono::seconds(4));
     EXPECT_EQ(expired.size(), 4u);
     EXPECT_EQ(play.queue.size(), 2u);
     EXPECT_EQ(play.serve(9).size(), 2u);
-    EXPECT_EQ(play.queue.take_expired(start, expired), TimePoint::max());
+    EXPECT_EQ(play.queue.take_expired(start, expired, parked), TimePoint::max());
     while (expired.pop_front() != nullptr) {}
+}
+
+// Of `r`, which may have ten a second and one at once; of the others nobody is held up by it.
+struct RatedPlay : Play {
+    static constexpr auto interval = std::chrono::milliseconds(100);
+    const TimePoint start = TimePoint() + std::chrono::hours(1);
+    std::shared_ptr<policy::RateLimit> rate = std::make_shared<policy::RateLimit>(10, 1);
+
+    RatedPlay() { tenants.try_emplace('r', rate); }
+    std::string serve(TimePoint now) {
+        std::string order;
+        queue.wake(now);
+        while (Operation* const next = queue.next(now)) {
+            order += static_cast<ScriptedOperation*>(next)->name();
+            queue.served();
+        }
+        return order;
+    }
+};
+
+TEST(FairQueue, ParksThoseWhoseRateIsUsedUp) {
+    RatedPlay play;
+    play.push('r', 20, 3);
+    play.push('a', 20, 2);
+    EXPECT_EQ(play.serve(play.start), "raa");
+    EXPECT_TRUE(play.queue.empty());
+    EXPECT_EQ(play.queue.size(), 2u);
+    EXPECT_EQ(play.queue.wakes_at(), play.start + play.interval);
+    play.push('a', 20);
+    EXPECT_EQ(play.serve(play.start + play.interval / 2), "a");
+    EXPECT_EQ(play.serve(play.start + play.interval), "r");
+    EXPECT_EQ(play.serve(play.start + 5 * play.interval), "r");
+    EXPECT_EQ(play.queue.size(), 0u);
+    EXPECT_EQ(play.queue.next(play.start), nullptr);
+}
+
+TEST(FairQueue, GivesBackTheRateOfWhoGivesUp) {
+    RatedPlay play;
+    play.push('r', 20);
+    ScriptedOperation& second = play.push('r', 20);
+    ScriptedOperation& third = play.push('r', 20);
+    EXPECT_EQ(play.serve(play.start), "r");
+    play.queue.remove(play.tenants['r'], second);
+    EXPECT_EQ(play.serve(play.start), "");  // in the ring again, and parked for the next one's time, which is the same
+    EXPECT_EQ(play.queue.wakes_at(), play.start + play.interval);
+    play.queue.remove(play.tenants['r'], third);
+    EXPECT_EQ(play.queue.size(), 0u);
+    EXPECT_EQ(play.rate->wait_of(1, 0, play.start), play.interval);
+    EXPECT_EQ(play.queue.pop(), nullptr);
+}
+
+TEST(FairQueue, TellsWhoseTimeIsOverWhileParked) {
+    RatedPlay play;
+    play.push('r', 20).time(Duration::zero(), play.start + std::chrono::seconds(9));
+    play.push('r', 20).time(Duration::zero(), play.start + std::chrono::milliseconds(10));
+    ScriptedOperation& last = play.push('r', 20);
+    last.time(Duration::zero(), play.start + std::chrono::seconds(1));
+    EXPECT_EQ(play.serve(play.start), "r");
+    OperationQueue expired;
+    OperationQueue parked;
+    EXPECT_EQ(play.queue.take_expired(play.start + std::chrono::milliseconds(20), expired, parked),
+              last.call_deadline());
+    EXPECT_TRUE(expired.empty());
+    EXPECT_EQ(parked.size(), 1u);
+    while (parked.pop_front() != nullptr) {}
+    EXPECT_EQ(play.serve(play.start), "");
+    EXPECT_EQ(play.queue.pop(), &last);
+    EXPECT_EQ(play.queue.pop(), nullptr);
+}
+
+TEST(FairQueue, KnowsWhoseTurnByTheRateComesTooLate) {
+    RatedPlay play;
+    Tenant& tenant = play.tenants['r'];
+    for (int i = 0; i != 4; ++i) play.push('r', 20);
+    EXPECT_EQ(play.serve(play.start), "r");
+    ScriptedOperation next("r");
+    next.time(Duration::zero(), play.start + 4 * play.interval);
+    EXPECT_FALSE(tenant.too_late(next, play.start));
+    next.time(Duration::zero(), play.start + 4 * play.interval - std::chrono::nanoseconds(1));
+    const std::optional<Error> late = tenant.too_late(next, play.start);
+    ASSERT_TRUE(late);
+    EXPECT_EQ(late->kind, ErrorKind::pool_exhausted);
+    EXPECT_EQ(late->certainty, Certainty::not_sent);
+    EXPECT_EQ(late->retry_after, Duration(4 * play.interval));
+    EXPECT_FALSE(tenant.may_pass(next, play.start + std::chrono::hours(1))) << "others are before it";
 }
 
 // Everything at random against plain accounts; and the promise: between two turns of a tenant that always has something
@@ -147,7 +234,7 @@ TEST(FairQueue, KeepsItsPromisesAtRandom) {
                     break;
                 }
                 default: {
-                    Operation* const next = play.queue.next();
+                    Operation* const next = play.queue.next(TimePoint{});
                     if (next == nullptr) break;
                     const char tenant = static_cast<ScriptedOperation*>(next)->name()[0];
                     ASSERT_EQ(next, model[tenant].front());

@@ -1,6 +1,7 @@
 // service: what one project may take of what it shares with others, and that the others do not notice.
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -28,11 +29,12 @@ protected:
     }
 };
 
-TEST_P(Limits, RefuseCallsPastTheRate) {
+TEST_P(Limits, RefuseCallsWhoseTurnComesTooLate) {
     for (const PoolMode mode : {PoolMode::dedicated, PoolMode::shared}) {
         // So few a second that the test cannot take long enough for another.
         auto settings = limited({.commands_per_second = 1, .burst = 10});
         settings.pool_mode = mode;
+        settings.operation_timeout = 500ms;
         settings.max_retries = 3;  // a refusal that says when is not tried again
         RedisService service(settings);
         service.initialize();
@@ -61,6 +63,81 @@ TEST_P(Limits, RefuseCallsPastTheRate) {
         for (int i = 0; i != 100; ++i) quiet.set("k", "v");
         for (int i = 0; i != 100; ++i) (void)quiet.async().get("k")(asio::use_future).get();
     }
+}
+
+// All come through, none before its time; on both sides, and commands of all kinds.
+TEST_P(Limits, LetCallsPastTheRateWait) {
+    for (const PoolMode mode : {PoolMode::dedicated, PoolMode::shared}) {
+        auto settings = limited({.commands_per_second = 200, .burst = 10});
+        settings.pool_mode = mode;
+        RedisService service(settings);
+        service.initialize();
+        const auto loud = service.get_connection("loud");
+        const TimePoint begin = Clock::now();
+        std::vector<std::future<std::optional<std::string>>> all;
+        for (int i = 0; i != 30; ++i) all.push_back(loud.async().get("k")(asio::use_future));
+        all.push_back(loud.async().lpop("none")(asio::use_future));
+        auto popped = loud.async().blpop("none", 10ms)(asio::use_future);
+        std::vector<std::thread> threads;
+        for (int i = 0; i != 4; ++i) {
+            threads.emplace_back([&] {
+                for (int call = 0; call != 5; ++call) (void)loud.get("k");
+            });
+        }
+        for (std::thread& thread : threads) thread.join();
+        for (auto& one : all) EXPECT_EQ(one.get(), std::nullopt);
+        EXPECT_EQ(popped.get(), std::nullopt);
+        // 52 commands, of which 10 may come at once.
+        EXPECT_GE(Clock::now() - begin, 205ms);
+    }
+}
+
+// One of 1 MB counts as 62 commands: the next calls wait until they are paid for.
+TEST_P(Limits, CountLargeRepliesAsSeveralCommands) {
+    auto settings = limited({.commands_per_second = 100, .burst = 1});
+    settings.operation_timeout = 300ms;
+    RedisService service(settings);
+    service.initialize();
+    const auto loud = service.get_connection("loud");
+    loud.set("large", std::string(1'000'000, 'x'));
+    for (const bool blocking : {true, false}) {
+        const auto patient = loud.with({.deadline = 5s});
+        (void)patient.ping();
+        const auto get = [&](const auto& redis) {
+            return blocking ? redis.get("large") : redis.async().get("large")(asio::use_future).get();
+        };
+        (void)get(patient);
+        const Error refused = error_of([&] { (void)get(loud); });
+        EXPECT_EQ(refused.kind, ErrorKind::pool_exhausted) << refused.message();
+        EXPECT_GT(refused.retry_after, 300ms);
+        EXPECT_LE(refused.retry_after, 620ms);
+    }
+}
+
+TEST_P(Limits, EndWithTheService) {
+    RedisService service(limited({.commands_per_second = 1, .burst = 1}));
+    service.initialize();
+    const auto loud = service.get_connection("loud").with({.deadline = 1h});
+    loud.set("k", "v");
+    auto waiting = loud.async().get("k")(asio::use_future);
+    std::thread closer([&] { service.close(); });
+    EXPECT_EQ(error_of([&] { (void)loud.get("k"); }).certainty, Certainty::not_sent);
+    EXPECT_EQ(error_of([&] { (void)waiting.get(); }).certainty, Certainty::not_sent);
+    closer.join();
+}
+
+// The bytes of a long pipeline go out as its commands are answered.
+TEST_P(Limits, HoldInsideALongPipeline) {
+    RedisService service(limited({.max_in_flight = 8}));
+    service.initialize();
+    const auto loud = service.get_connection("loud");
+    constexpr int many = 20'000;
+    auto batch = loud.async().batch<std::int64_t>();
+    for (int i = 0; i != many; ++i) batch.incr("counter");
+    const auto answers = std::move(batch).execute()(asio::use_future).get();
+    ASSERT_EQ(answers.size(), static_cast<std::size_t>(many));
+    for (int i = 0; i != many; ++i) ASSERT_EQ(answers[static_cast<std::size_t>(i)], i + 1);
+    EXPECT_EQ(loud.get("counter"), std::to_string(many));
 }
 
 TEST_P(Limits, KeepTheRestWaiting) {
@@ -137,7 +214,7 @@ TEST_P(Limits, ComeFromTheEnvironment) {
     EXPECT_EQ(settings.project_limits.max_in_flight, 100u);
     RedisService service(settings);
     service.initialize();
-    const auto any = service.get_connection("any");
+    const auto any = service.get_connection("any").with({.deadline = 500ms});
     for (int i = 0; i != 3; ++i) (void)any.ping();
     EXPECT_EQ(error_of([&] { (void)any.ping(); }).kind, ErrorKind::pool_exhausted);
     EXPECT_EQ(service.health_check()["status"], "healthy");  // the library's own project has no limit
@@ -146,7 +223,7 @@ TEST_P(Limits, ComeFromTheEnvironment) {
 TEST_P(Limits, RateTransactionsToo) {
     RedisService service(limited({.commands_per_second = 1, .burst = 10}));
     service.initialize();
-    const auto loud = service.get_connection("loud");
+    const auto loud = service.get_connection("loud").with({.deadline = 500ms});
     int done = 0;
     const Error refused = error_of([&] {
         for (; done != 100; ++done) (void)loud.transaction().watch("k").set("k", "v").execute();

@@ -17,6 +17,8 @@ constexpr std::size_t large_output = 256 * 1024;
 // Reads and replies of one turn before the loop gets its turn again, and with it other wires and timers.
 constexpr int reads_a_turn = 8;
 constexpr std::size_t replies_a_turn = 4096;
+constexpr std::size_t replies_a_short_turn = 128;
+constexpr std::size_t short_read = 64 * 1024;
 
 std::size_t replies_between_writes(std::size_t in_flight) { return std::clamp<std::size_t>(in_flight / 4, 16, 64); }
 
@@ -108,7 +110,7 @@ void AsyncWire::on_readable() {
         } turn{*this};
         in_turn_ = true;
         exhausted_ = false;
-        replies_left_ = replies_a_turn;
+        replies_left_ = settings_.short_turns ? replies_a_short_turn : replies_a_turn;
         if (deliver()) read_all();
         if (open_) owner_.on_wire_turn(*this);
         turn.whole = true;
@@ -138,11 +140,13 @@ void AsyncWire::turn_again() noexcept {
 
 void AsyncWire::read_all() {
     for (int reads = 0; open_; ++reads) {
-        if (reads == reads_a_turn) {
+        if (reads == (settings_.short_turns ? 1 : reads_a_turn)) {
             exhausted_ = true;
             return;
         }
-        const std::span<char> space = multiplexer_.read_space();
+        std::span<char> space = multiplexer_.read_space();
+        if (settings_.short_turns && space.size() > short_read) [[unlikely]]
+            space = space.first(short_read);
         const IoResult result = transport_.read(space);
         switch (result.status) {
             case IoStatus::ok: break;

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "resp/command_size.hpp"
+
 namespace redoubt {
 namespace {
 
@@ -54,7 +56,7 @@ std::string_view Multiplexer::output() {
             borrowed_->handed = true;
             handed_ = pending_at_;
             maybe_taken_ = handed_;
-            return borrowed_->left;
+            return borrowed_->left.substr(0, borrowed_->open);
         }
         writing_.swap(pending_);
         pending_at_ += writing_.size();
@@ -69,6 +71,7 @@ void Multiplexer::written(std::size_t bytes) noexcept {
     maybe_taken_ = taken_;
     if (borrowed_ && borrowed_->handed) [[unlikely]] {
         borrowed_->left.remove_prefix(bytes);
+        borrowed_->open -= bytes;
         if (borrowed_->left.empty()) borrowed_.reset();
         return;
     }
@@ -79,9 +82,22 @@ void Multiplexer::written(std::size_t bytes) noexcept {
 // It stands between the two buffers, so nothing may wait before it.
 bool Multiplexer::borrow(const Operation& operation, std::string_view bytes) {
     if (borrowed_ || !pending_.empty()) return false;
-    borrowed_ = std::make_unique<Borrowed>(Borrowed{&operation, bytes, false});
+    borrowed_ = std::make_unique<Borrowed>(Borrowed{&operation, bytes, false, 0, 0});
+    open_window(operation.replies());
     pending_at_ += bytes.size();
     return true;
+}
+
+void Multiplexer::open_window(std::uint32_t replies_left) noexcept {
+    Borrowed& lent = *borrowed_;
+    if (limits_.window == 0) {
+        lent.open = lent.left.size();
+        return;
+    }
+    const std::size_t may_go = lent.from->replies() - replies_left + limits_.window;
+    for (; lent.commands < may_go && lent.open < lent.left.size(); ++lent.commands) {
+        lent.open += resp::first_command_size(lent.left.substr(lent.open));
+    }
 }
 
 // The operation ends, and its bytes with it, though the socket has not taken all that it was handed.
@@ -143,7 +159,11 @@ Multiplexer::Progress Multiplexer::deliver(std::size_t max_replies) {
         const bool isolated = operation == nullptr || operation->on_reply(frame);
         // The frame's bytes go before the completion, which may submit, and so may anything it resumes.
         input_.consume(frame.size());
-        if (--entry->replies_left == 0) {
+        if (--entry->replies_left != 0) {
+            if constexpr (lent) {
+                if (borrowed_ && borrowed_->from == operation) open_window(entry->replies_left);
+            }
+        } else {
             ++head_;
             if (operation != nullptr) {
                 if constexpr (lent) keep_borrowed(*operation);  // a server may answer before it has read all

@@ -27,6 +27,7 @@ public:
     struct Limits {
         std::size_t max_commands = 1'000'000;        ///< submitted and unanswered, tombstones included
         std::size_t max_pending_bytes = 256u << 20;  ///< not handed to the socket
+        std::size_t window = 0;  ///< of a large operation whose bytes are lent: commands on their way at once; 0: all
     };
 
     /// `borrow_from`: an operation that keeps so many bytes ready has them handed out from where they are instead of
@@ -39,7 +40,11 @@ public:
     // Output ------------------------------------------------------------------------------------------------
     /// Encodes the operation behind all others; its attempt begins now. False when a queue is full: nothing was taken.
     [[nodiscard]] bool submit(Operation& operation, TimePoint now);
-    bool has_output() const noexcept { return !writing_.empty() || borrowed_ || !pending_.empty(); }
+    bool has_output() const noexcept {
+        if (borrowed_) [[unlikely]]
+            return !writing_.empty() || borrowed_->open != 0;
+        return !writing_.empty() || !pending_.empty();
+    }
     /// What to write next: what the socket has not taken yet of the last hand-out, else all that is pending.
     /// From here on these commands count as written.
     std::string_view output();
@@ -132,7 +137,11 @@ private:
         const Operation* from;
         std::string_view left;  // not taken by the socket
         bool handed;
+        std::size_t open;      // of `left`, what may be handed out
+        std::size_t commands;  // of the operation, up to there
     };
+    /// Opens as much of it as the window allows with so many replies to come.
+    void open_window(std::uint32_t replies_left) noexcept;
     std::uint64_t end_of_stream() const noexcept { return pending_at_ + pending_.size(); }
     bool borrow(const Operation& operation, std::string_view bytes);
     void keep_borrowed(const Operation& operation);

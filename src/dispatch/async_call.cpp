@@ -145,6 +145,7 @@ void AsyncCall::complete_with_news() {
         return attempt_failed(error, FailureSource::operation);
     }
     if (reader_.was_large()) pool_->node().large_keys().remember(ordering_key());
+    tenant_->charge(reader_.further_commands());
     record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false,
                    pool_->async().now());
     pool_->budget().on_success();

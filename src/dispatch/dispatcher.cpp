@@ -148,7 +148,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     const topology::Route way = route(request.scans());
     pool::Pool& pool = way.pool;
     pool::Node& node = pool.node();
-    if (std::optional<Error> early = over_rate(request.replies(), now)) return described(*early);
+    if (const std::optional<Error> late = wait_for_rate(request.replies(), state.deadline())) return described(*late);
     // Of a script, the only kind of single command that is never retried, an error reply says nothing.
     const bool script = request.retry() == RetryCategory::never && !request.atomic();
     BlockingCall call(request, sink, prefix, script ? ErrorTrust::none : ErrorTrust::full, state.deadline(),
@@ -159,7 +159,10 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
         if (!admission) return described(node.circuit_open_error(admission));
         state.begin_attempt();
         std::optional<Error> error = attempt(pool, call, state);
-        if (!error && call.reader().was_large()) call.remember_large(node.large_keys());
+        if (!error && call.reader().has_news()) {
+            if (call.reader().was_large()) call.remember_large(node.large_keys());
+            way.tenant.charge(call.reader().further_commands());
+        }
         if (!error && call.what_to_record(error) == nullptr && node.count_success(admission.generation)) {
             pool.budget().on_success();
             return std::nullopt;
@@ -185,27 +188,31 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
     CallState state(settings_.operation_timeout, options, Clock::now());
     pool::Pool& pool = route().pool;
     pool::Node& node = pool.node();
-    const pool::Node::Admission admission = node.admit(Clock::now());
-    std::optional<Error> failed;
-    if (is_io_thread) {
-        failed = io_thread_error();
-    } else if (std::optional<Error> early = over_rate(1, Clock::now())) {
-        failed = early;
-    } else if (!admission) {
-        failed = node.circuit_open_error(admission);
-    } else {
-        node.release(admission);
-        result<pool::Lease> lease = pool.lease(state.deadline());
-        if (lease) return lease;
-        failed = lease.error();
+    std::optional<Error> failed = refused_here();
+    if (!failed) failed = wait_for_rate(1, state.deadline());
+    if (!failed) {
+        if (const pool::Node::Admission admission = node.admit(Clock::now())) {
+            node.release(admission);
+            result<pool::Lease> lease = pool.lease(state.deadline());
+            if (lease) return lease;
+            failed = lease.error();
+        } else {
+            failed = node.circuit_open_error(admission);
+        }
     }
     state.describe(*failed, operation, origin_, Clock::now());
     return *failed;
 }
 
-std::optional<Error> Dispatcher::over_rate(std::uint32_t commands, TimePoint now) noexcept {
-    const pool::Tenant& own = router_->route().tenant;
-    return own.is_rated() ? own.over_rate(commands, now) : std::nullopt;
+std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint deadline) {
+    const topology::Route own = router_->route();
+    if (!own.tenant.is_rated()) return std::nullopt;
+    const TimePoint now = Clock::now();
+    const Duration wait = own.tenant.rate()->reserve(commands, now);
+    if (wait == Duration::zero()) return std::nullopt;
+    if (now + wait <= deadline) return own.pool.pause_until(now + wait);
+    own.tenant.rate()->give_back(commands);
+    return pool::over_rate_error(wait);
 }
 
 std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options) {
@@ -241,12 +248,14 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
     CallState state(call_time(settings_, request.block_time()), options, Clock::now());
     pool::Node& node = route().pool.node();
     BlockingCall call(request, sink, prefix, trust, state.deadline(), attempt_time(settings_, request.block_time()));
+    std::optional<Error> error = wait_for_rate(request.replies(), state.deadline());
+    if (error) {
+        state.describe(*error, request.name(), origin_, Clock::now());
+        return error;
+    }
     state.begin_attempt();
     const pool::Node::Admission admission = node.admit(Clock::now());
-    std::optional<Error> error = over_rate(request.replies(), Clock::now());
-    if (error) {
-        node.release(admission);
-    } else if (!admission) {
+    if (!admission) {
         error = node.circuit_open_error(admission);
     } else {
         error = lease.wire().run(call, Clock::now()) ? call.outcome() : connection::wire_closed_error();
@@ -255,6 +264,7 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
         }
         record_attempt(node, admission, call.what_to_record(error), call.failure_source(),
                        call.attempt_deadline() < state.deadline(), Clock::now());
+        route().tenant.charge(call.reader().further_commands());
     }
     if (error) state.describe(*error, request.name(), origin_, Clock::now());
     return error;

@@ -74,7 +74,8 @@ public:
     bool has_own_user() const noexcept { return scan_router_ != nullptr; }
 
 private:
-    std::optional<Error> over_rate(std::uint32_t commands, TimePoint now) noexcept;
+    /// Until the project's rate lets so many commands pass. An error: that would be after the deadline.
+    std::optional<Error> wait_for_rate(std::uint32_t commands, TimePoint deadline);
 
     std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it
     SmallMutex starts_mutex_;

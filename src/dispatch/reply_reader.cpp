@@ -53,7 +53,10 @@ void ReplyReader::fail(Error error) {
     ++next_;
 }
 
-void ReplyReader::note_large() { trouble().large = true; }
+void ReplyReader::note_large(std::size_t size) {
+    trouble().large = trouble().large || size > large_frame;
+    trouble().further_commands += static_cast<std::uint32_t>(size / counted_frame);
+}
 
 ReplyReader::Trouble& ReplyReader::trouble() {
     if (!trouble_) trouble_ = std::make_unique<Trouble>();

@@ -19,8 +19,16 @@ public:
     /// nullopt: they may be sent. Else how long until they may. More than a burst at once may be sent when the bucket is
     /// full; those who come behind them wait until they are paid for.
     std::optional<Duration> admit(std::uint32_t commands, TimePoint now) noexcept;
+    /// They will be sent, as soon as they may: how long until then. Nobody who comes later goes before them.
+    Duration reserve(std::uint32_t commands, TimePoint now) noexcept;
+    /// What was reserved will not be sent.
+    void give_back(std::uint32_t commands) noexcept;
+    /// How long it would take until `commands` may be sent, behind `ahead` others that are not reserved. Takes nothing.
+    Duration wait_of(std::uint32_t commands, std::uint64_t ahead, TimePoint now) const noexcept;
 
 private:
+    std::int64_t too_early(std::int64_t from, std::int64_t cost, std::int64_t at) const noexcept;
+
     const std::int64_t interval_;  // nanoseconds a command
     const std::int64_t burst_;     // in nanoseconds
     std::atomic<std::int64_t> full_at_{INT64_MIN / 2};

@@ -23,8 +23,6 @@ constexpr std::size_t crowded = 4096;
 constexpr std::size_t most_wires = 64;
 // After an opening failed although others work; those who wait do not depend on it.
 constexpr auto growth_pause = std::chrono::seconds(1);
-// Deadlines of those who wait are looked at no more often than this.
-constexpr auto timer_step = std::chrono::milliseconds(1);
 // A wire without work for so long gives its buffers back.
 constexpr auto memory_kept = std::chrono::seconds(1);
 
@@ -49,62 +47,38 @@ AsyncPool::~AsyncPool() = default;
 
 std::optional<Error> AsyncPool::submit_anywhere(Operation& operation, Tenant& tenant, TimePoint now) {
     if (closed_) return *closed_;
-    if (std::optional<Error> early = tenant.over_rate(operation.replies(), now)) return early;
-    if (operation.demand() != Demand::shared) {
-        if (!own_) own_ = std::make_shared<OwnWires>(executor_, connections_, figures_);
-        if (operation.demand() == Demand::exclusive) {
-            arm_timer(operation.call_deadline());
-            return own_->submit(operation, now);
-        }
-        // A large one with a key must not overtake others on that key: the picker knows those, and keeps small ones
-        // away from where it goes.
-        if (operation.ordering_key().empty() && own_->submit_now(operation)) {
-            arm_timer(operation.call_deadline());
-            return std::nullopt;
-        }
-    }
+    const bool passed = tenant.may_pass(operation, now);
+    if (!passed) return wait(operation, tenant, passed, now);
+    if (operation.demand() == Demand::exclusive) return submit_to_own(operation, now);
+    if (operation.demand() == Demand::bulk && goes_to_own(operation, false)) return std::nullopt;
     if (queue_.empty() && place(operation, now)) {
         // Those that follow a large one had better have another wire.
         const bool large = operation.demand() == Demand::bulk && wires_.size() == 1;
         large && !dialing_ && now >= next_growth_ ? begin_dial(true) : grow_if_crowded(now);
         return std::nullopt;
     }
-    return wait(operation, tenant, now);
+    std::optional<Error> refused = wait(operation, tenant, passed, now);
+    if (refused) tenant.take_back(operation);
+    return refused;
 }
 
-std::optional<Error> AsyncPool::wait(Operation& operation, Tenant& tenant, TimePoint now) {
-    const PoolSettings& settings = connections_->settings();
-    if (tenant.waiting() >= settings.max_waiting && patient_ && dialing_ && !wires_.empty()) {
-        // Rather behind a large call than nowhere.
-        patient_ = false;
-        serve(now);
-        if (queue_.empty() && place(operation, now)) return std::nullopt;
-    }
-    if (tenant.waiting() >= settings.max_waiting) {
-        return exhausted("too many calls wait for a connection (max_waiting)");
-    }
-    // Where tenants share the bytes, each may have as many as are left: so the first to come cannot have them all.
-    const std::size_t bytes = queue_.bytes() + (window_operations_ != 0 ? tenant.waiting_bytes() : 0);
-    if (bytes != 0 && bytes + operation.encoded_bound() > settings.max_queued_bytes) {
-        return exhausted("the calls that wait for a connection are too large (max_queued_bytes)");
-    }
-    queue_.push(tenant, operation);
-    figures_->waiting.store(queue_.size(), std::memory_order_relaxed);
-    refresh();
-    arm_timer(operation.call_deadline());
-    // Last: a dial may fail before it has to wait, and then the operation has ended when this returns.
-    go_on(now);
-    return std::nullopt;
+std::optional<Error> AsyncPool::submit_to_own(Operation& operation, TimePoint now) {
+    if (!own_) own_ = std::make_shared<OwnWires>(executor_, connections_, figures_);
+    expire_at(operation.call_deadline());
+    return own_->submit(operation, now);
 }
 
-// Somebody waits, and something has changed.
-void AsyncPool::go_on(TimePoint now) {
-    if (queue_.empty() || closed_) return;
-    if (!wires_.empty()) {
-        grow_if_crowded(now);
-    } else if (!dialing_) {
-        begin_dial(false);
-    }
+// A large one with a key must not overtake others on that key: the picker knows those, and keeps small ones away from
+// where it goes.
+bool AsyncPool::goes_to_own(Operation& operation, bool queued) {
+    if (!operation.ordering_key().empty()) return false;
+    const Ledger::Grant grant = connections_->request_now();
+    if (grant == Ledger::Grant::refuse) return false;
+    if (queued) queue_.served();  // first, for it may end at once
+    if (!own_) own_ = std::make_shared<OwnWires>(executor_, connections_, figures_);
+    expire_at(operation.call_deadline());
+    own_->submit_granted(operation, grant);
+    return true;
 }
 
 bool AsyncPool::has_room(const connection::AsyncWire& wire) const noexcept {
@@ -179,63 +153,6 @@ void AsyncPool::adopt(const std::shared_ptr<Listener>& listener) {
     if (closed_) return listener->close_here(*closed_);
     std::erase_if(listeners_, [](const std::weak_ptr<Listener>& one) { return one.expired(); });
     listeners_.push_back(listener);
-}
-
-// Those who wait ---------------------------------------------------------------------------------------------------
-
-void AsyncPool::serve(TimePoint now) {
-    std::size_t passed = 0;
-    while (passed < queue_.tenants() && any_room()) {
-        Operation& operation = *queue_.next();
-        if (place(operation, now)) {
-            queue_.served();
-            passed = 0;
-        } else {
-            // Perhaps only what it must follow is in its way; with one wire nobody else fares better.
-            if (!picker_) break;
-            queue_.pass();
-            ++passed;
-        }
-    }
-    refresh();
-    go_on(now);
-}
-
-void AsyncPool::on_wire_turn(connection::AsyncWire& wire) {
-    if (!queue_.empty()) serve(wire.now());
-    publish();
-}
-
-void AsyncPool::fail_waiting(const Error& error, FailureSource source) {
-    OperationQueue failed;
-    while (Operation* const operation = queue_.pop()) failed.push_back(*operation);
-    refresh();
-    publish();
-    while (Operation* const operation = failed.pop_front()) operation->on_failure(error, source);
-}
-
-void AsyncPool::arm_timer(TimePoint at) {
-    if (at >= timer_at_) return;
-    timer_at_ = std::max(at, Clock::now() + timer_step);
-    timer_.expires_at(timer_at_);
-    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& failed) {
-        if (failed) return;
-        if (const auto self = weak.lock()) self->expire_waiting();
-    });
-}
-
-void AsyncPool::expire_waiting() {
-    timer_at_ = TimePoint::max();
-    const TimePoint now = Clock::now();
-    OperationQueue expired;
-    arm_timer(queue_.take_expired(now, expired));
-    if (own_) arm_timer(own_->expire(now));
-    refresh();
-    publish();
-    const Error error =
-        wires_.empty() ? Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting, "no connection in time")
-                       : exhausted("no wire had room in time");
-    while (Operation* const operation = expired.pop_front()) operation->on_failure(error, FailureSource::operation);
 }
 
 // Wires come and go ------------------------------------------------------------------------------------------------

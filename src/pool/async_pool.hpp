@@ -71,17 +71,21 @@ private:
     void on_wire_idle(connection::AsyncWire& wire) override;
 
     std::optional<Error> submit_anywhere(Operation& operation, Tenant& tenant, TimePoint now);
-    std::optional<Error> wait(Operation& operation, Tenant& tenant, TimePoint now);
+    std::optional<Error> wait(Operation& operation, Tenant& tenant, bool passed, TimePoint now);
     /// To the wire that is to have it; false: none has room.
     bool place(Operation& operation, TimePoint now);
     void go_on(TimePoint now);
     bool any_room() const noexcept;
     bool has_room(const connection::AsyncWire& wire) const noexcept;
     WirePicker::Wire seen(const Wire& wire) const noexcept;
+    std::optional<Error> submit_to_own(Operation& operation, TimePoint now);
+    bool goes_to_own(Operation& operation, bool queued);
     void serve(TimePoint now);
     void fail_waiting(const Error& error, FailureSource source);
-    void expire_waiting();
+    void expire_waiting(TimePoint now);
+    void expire_at(TimePoint deadline);
     void arm_timer(TimePoint at);
+    void on_timer();
 
     void grow_if_crowded(TimePoint now);
     void begin_dial(bool extra);
@@ -111,6 +115,7 @@ private:
     std::vector<std::weak_ptr<Listener>> listeners_;
     boost::asio::steady_timer timer_;
     TimePoint timer_at_ = TimePoint::max();
+    TimePoint expires_at_ = TimePoint::max();   // nobody's deadline is before this
     TimePoint next_growth_ = TimePoint::min();  // not before, after a failed opening
     bool dialing_ = false;
     bool patient_ = true;  // small calls wait for the wire that is being opened, if the only one carries a large one

@@ -64,6 +64,8 @@ connection::WireSettings Connections::wire() const {
         if (own != 0) value = std::min(value, own);
     };
     limit(wire.queue_limits.max_commands, settings_->max_in_flight);
+    wire.queue_limits.window = settings_->max_in_flight;
+    wire.short_turns = settings_->max_in_flight != 0;
     limit(wire.reply_limits.max_reply_bytes, settings_->max_reply_bytes);
     limit(wire.reply_limits.max_bulk_bytes, settings_->max_reply_bytes);
     return wire;

@@ -118,12 +118,7 @@ std::optional<Error> OwnWires::submit(Operation& operation, TimePoint now) {
     return std::nullopt;
 }
 
-bool OwnWires::submit_now(Operation& operation) {
-    const Ledger::Grant grant = connections_->request_now();
-    if (grant == Ledger::Grant::refuse) return false;
-    proceed(add(operation), grant);
-    return true;
-}
+void OwnWires::submit_granted(Operation& operation, Ledger::Grant grant) { proceed(add(operation), grant); }
 
 void OwnWires::proceed(const std::shared_ptr<One>& one, Ledger::Grant grant) {
     Connection rested;

@@ -34,8 +34,8 @@ public:
     /// A connection of its own for the operation, for which it waits behind all others who do, blocking callers
     /// too, until its call deadline. An error: nothing was taken.
     [[nodiscard]] std::optional<Error> submit(Operation& operation, TimePoint now);
-    /// The same, if one can be had at once. False: nothing was taken.
-    bool submit_now(Operation& operation);
+    /// The same, with what `Connections::request_now` granted for it.
+    void submit_granted(Operation& operation, Ledger::Grant grant);
 
     bool has(const Operation& operation) const noexcept { return find(operation) != nullptr; }
     /// Of one that it has.

@@ -15,6 +15,9 @@
 
 namespace redoubt::pool {
 
+/// The error of a call that the project's rate cannot serve before its deadline. `wait`: until it could be sent.
+Error over_rate_error(Duration wait) noexcept;
+
 /// Lives with its project; used on the executor of the pool's async side only. Allocates nothing.
 class Tenant {
 public:
@@ -29,16 +32,37 @@ public:
     std::size_t waiting_bytes() const noexcept { return bytes_; }
 
     bool is_rated() const noexcept { return rate_ != nullptr; }
-    /// The error of a call that comes too soon after others. Any thread.
-    std::optional<Error> over_rate(std::uint32_t commands, TimePoint now) const noexcept;
+    /// Nobody of its own is before this one, and its rate lets it pass now.
+    bool may_pass(const Operation& operation, TimePoint now) noexcept {
+        return !rate_ || (queue_.empty() && !rate_->admit(operation.replies(), now));
+    }
+    /// It passed, and will not be sent.
+    void take_back(const Operation& operation) noexcept {
+        if (rate_) rate_->give_back(operation.replies());
+    }
+    /// What was sent has turned out to be worth so many more: those who come next wait for it. Any thread.
+    void charge(std::uint32_t commands) noexcept {
+        if (rate_ && commands != 0) (void)rate_->reserve(commands, Clock::now());
+    }
+    /// The error of a call whose turn by the rate comes only after its deadline.
+    std::optional<Error> too_late(const Operation& operation, TimePoint now) const noexcept;
 
 private:
     friend class FairQueue;
+    /// The rate lets the first one pass.
+    bool is_due(TimePoint now) noexcept;
+    void count_in(const Operation& operation, bool passed) noexcept;
+    void count_out(const Operation& operation, bool sent) noexcept;
+
     std::shared_ptr<policy::RateLimit> rate_;
+    std::uint64_t commands_ = 0;  // waiting; but those of the first, once they are reserved
+    bool reserved_ = false;       // the first one has its place in the rate
+    bool parked_ = false;         // it is not in the ring, for the first one's time has not come
+    TimePoint due_ = TimePoint::min();
     OperationQueue queue_;
     std::size_t bytes_ = 0;
     std::int64_t credit_ = 0;  // bytes it may send before others have their turn; below 0: a debt
-    Tenant* next_ = nullptr;   // in the ring of those who have something waiting
+    Tenant* next_ = nullptr;   // in the ring of those who have something waiting, or among the parked
     Tenant* previous_ = nullptr;
 };
 

@@ -79,9 +79,11 @@ std::string to_string(const Target& target);
 
 /// What one project may take of what it shares with others, so that none can crowd out the rest. 0: no limit of its own.
 struct ProjectLimits {
-    std::size_t max_in_flight = 0;  ///< commands on one of its connections that are not answered; more wait. In shared
-                                    ///< mode connections belong to nobody, and take turns instead
-    std::uint32_t commands_per_second = 0;  ///< calls past it are refused at once, with `retry_after`
+    std::size_t max_in_flight = 0;  ///< commands on one of its connections that are not answered, of a long pipeline,
+                                    ///< too; more wait. In shared mode connections belong to nobody, and take turns
+    /// Calls past it wait for their turn; one whose turn would come after its deadline is refused at once, with
+    /// `retry_after`. Each whole 16 KiB of a reply count as one more command, for which those that follow wait.
+    std::uint32_t commands_per_second = 0;
     std::uint32_t burst = 0;                ///< how many at once after a pause; 0: a tenth of a second's
     std::size_t max_connections = 0;        ///< at least 3; 0: as configured for all. Not in shared mode
     std::size_t max_queued_bytes = 0;       ///< of its calls that wait for a connection; 0: as configured for all

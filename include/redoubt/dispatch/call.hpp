@@ -61,8 +61,8 @@ public:
         if (type != '$' && (type == '-' || type == '!' || type == '|')) [[unlikely]] {
             if (ReplyCursor(frame).peek().is_error()) return take_error(frame);
         }
-        if (frame.size() > large_frame) [[unlikely]]
-            note_large();
+        if (frame.size() >= counted_frame) [[unlikely]]
+            note_large(frame.size());
         ReplyCursor cursor(frame);
         const ReadOutcome outcome = read(cursor);
         if (!outcome) [[unlikely]]
@@ -83,7 +83,10 @@ public:
     /// Something is to be looked at: an error, a failure of the node, a large reply.
     bool has_news() const noexcept { return trouble_ != nullptr; }
     bool was_large() const noexcept { return trouble_ && trouble_->large; }
+    /// What the replies were worth beyond one command each, in commands: one for each whole `counted_frame` bytes.
+    std::uint32_t further_commands() const noexcept { return trouble_ ? trouble_->further_commands : 0; }
     static constexpr std::size_t large_frame = 128 * 1024;
+    static constexpr std::size_t counted_frame = 16 * 1024;
     /// How many replies have come.
     std::uint32_t taken() const noexcept { return next_; }
     /// The error of a call of one command; nullptr when there is none.
@@ -99,12 +102,13 @@ private:
         std::optional<Error> error;
         std::optional<Error> node_failure;
         bool large = false;
+        std::uint32_t further_commands = 0;
     };
 
     [[nodiscard]] bool take_error(std::string_view frame);
     [[nodiscard]] bool refuse(const ReadOutcome& outcome);
     void fail(Error error);
-    void note_large();
+    void note_large(std::size_t size);
     Trouble& trouble();
 
     ReplySink* sink_;
