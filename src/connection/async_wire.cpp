@@ -140,7 +140,8 @@ void AsyncWire::turn_again() noexcept {
 
 void AsyncWire::read_all() {
     for (int reads = 0; open_; ++reads) {
-        if (reads == (settings_.short_turns ? 1 : reads_a_turn)) {
+        const bool briefly = settings_.short_turns || multiplexer_.awaits_large_reply();
+        if (reads == (briefly ? 1 : reads_a_turn)) {
             exhausted_ = true;
             return;
         }

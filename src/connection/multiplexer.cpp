@@ -14,6 +14,9 @@ constexpr std::size_t first_read = 256;  // a wire that is seldom used stays sma
 constexpr std::size_t largest_read = 64 * 1024;
 // Past this an empty buffer is given back, so that one large command or reply is not kept for ever.
 constexpr std::size_t keep_capacity = 256 * 1024;
+// A string that is longer goes to its place as it comes: gathered first, it would take twice the memory, and one long turn
+// to copy it, in which all others wait.
+constexpr std::size_t long_string = 256 * 1024;
 
 }  // namespace
 
@@ -126,7 +129,57 @@ void Multiplexer::commit_read(std::size_t bytes) noexcept {
 
 // Bytes are lent out between two calls of this only, so most turns need not look for them.
 Multiplexer::Progress Multiplexer::process(std::size_t max_replies) {
+    if (in_long_string_ && !take_long_string()) return fault_.empty() ? Progress::drained : Progress::fault;
     return borrowed_ ? deliver<true>(max_replies) : deliver<false>(max_replies);
+}
+
+// The frame that begins with `bytes` is a long string, and it, or nobody, wants its bytes as they come.
+bool Multiplexer::begin_long_string(std::string_view bytes) {
+    const resp::ReplyScanner::LongString string = scanner_.long_string(bytes);
+    if (string.head == 0 || head_ == tail_ || at(head_).end - at(head_).size >= handed_) return false;
+    Operation* const operation = at(head_).operation;
+    long_string_ = operation == nullptr ? nullptr : operation->begin_long_string(string.size);
+    if (operation != nullptr && long_string_ == nullptr) return false;
+    long_size_ = string.size;
+    wanted_ = string.size + 2;
+    in_long_string_ = true;
+    scanner_.leave_frame();
+    input_.consume(string.head);
+    return true;
+}
+
+// False: it has not come to its end, or what is there is no end.
+bool Multiplexer::take_long_string() {
+    constexpr std::string_view end = "\r\n";
+    if (wanted_ > end.size()) {
+        const std::string_view part = input_.view().substr(0, wanted_ - end.size());
+        if (long_string_ != nullptr) long_string_->append(part);
+        wanted_ -= part.size();
+        input_.consume(part.size());
+    }
+    stalled_ = true;
+    if (wanted_ > end.size() || input_.size() < end.size()) return false;
+    if (!input_.view().starts_with(end)) {
+        fault_ = "a string does not end where its length says";
+        return false;
+    }
+    input_.consume(end.size());
+    stalled_ = false;
+    wanted_ = 0;
+    in_long_string_ = false;
+    Entry& entry = at(head_);
+    Operation* const operation = entry.operation;
+    if (operation != nullptr) operation->end_long_string(long_size_);
+    if (--entry.replies_left != 0) {
+        if (borrowed_ && borrowed_->from == operation) open_window(entry.replies_left);
+        return true;
+    }
+    ++head_;
+    if (operation != nullptr) {
+        keep_borrowed(*operation);
+        operation->on_complete();
+    }
+    return true;
 }
 
 template <bool lent>
@@ -137,6 +190,10 @@ Multiplexer::Progress Multiplexer::deliver(std::size_t max_replies) {
         switch (scanner_.scan(bytes)) {
             case resp::ReplyScanner::Status::need_more:
                 wanted_ = scanner_.needed();
+                if (wanted_ > long_string && begin_long_string(bytes)) [[unlikely]] {
+                    (void)take_long_string();  // its end is not here yet
+                    return Progress::drained;
+                }
                 stalled_ = true;
                 return Progress::drained;
             case resp::ReplyScanner::Status::error: return fail_scan();
@@ -210,6 +267,7 @@ Multiplexer::Cancelled Multiplexer::cancel(Operation& operation) {
     }
     keep_borrowed(operation);
     at(ticket).operation = nullptr;
+    if (ticket == head_) long_string_ = nullptr;
     return Cancelled::tombstone;
 }
 
@@ -277,6 +335,7 @@ void Multiplexer::fail_all(const Error& error) {
     }
     earliest_ = TimePoint::max();
     borrowed_.reset();
+    long_string_ = nullptr;
     for (auto [operation, certainty] : failed) {
         Error its_own = error;
         // Another's reply was past the limits: to these the wire was lost.

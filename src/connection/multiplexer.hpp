@@ -131,6 +131,8 @@ private:
     template <bool lent>
     Progress deliver(std::size_t max_replies);
     Progress fail_scan();
+    bool begin_long_string(std::string_view bytes);
+    bool take_long_string();
     void remove_unwritten(std::uint64_t ticket);
     /// Bytes of an operation that are handed out from where it keeps them: behind `writing_`, before `pending_`.
     struct Borrowed {
@@ -171,6 +173,9 @@ private:
     std::size_t read_size_ = 0;
     std::size_t wanted_ = 0;  // bytes that the frame under way needs in the buffer
     bool over_limit_ = false;
+    bool in_long_string_ = false;         // wanted_ counts what is still to come of it, with CR LF
+    std::string* long_string_ = nullptr;  // nullptr: nobody waits for it any more
+    std::size_t long_size_ = 0;
     bool stalled_ = true;  // what is in input_ is an incomplete frame
     std::string_view fault_;
 };

@@ -37,6 +37,8 @@ public:
     std::size_t encoded_bound() const noexcept override { return bound_; }
     char* encode(char* out) const noexcept override { return request_.encode(out); }
     bool on_reply(std::string_view frame) override { return reader_.take(frame); }
+    std::string* begin_long_string(std::size_t size) override { return reader_.begin_long_string(size); }
+    void end_long_string(std::size_t size) override { reader_.end_long_string(size); }
 
     ReplyReader& reader() noexcept { return reader_; }
     /// The reply is known to be large: small ones had better not wait behind it.

@@ -120,6 +120,15 @@ ReplyScanner::Status ReplyScanner::complete(std::size_t size) noexcept {
     return Status::complete;
 }
 
+ReplyScanner::LongString ReplyScanner::long_string(std::string_view bytes) const noexcept {
+    constexpr std::size_t longest_head = 24;  // `$`, 20 digits, CR LF
+    if (bytes.empty() || bytes.front() != '$') return {};
+    const std::size_t line = bytes.substr(0, longest_head).find('\n');
+    // The head has been read, or `needed` would not reach past it.
+    if (line == std::string_view::npos || needed_ < line + 3) return {};
+    return {line + 1, needed_ - line - 3};
+}
+
 ReplyScanner::Status ReplyScanner::fail(std::string_view text) noexcept {
     error_ = text;
     return Status::error;

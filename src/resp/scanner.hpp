@@ -34,6 +34,14 @@ public:
     /// After `need_more`: the frame is at least this long. A promised bulk counts in full, so that the buffer
     /// can be grown once.
     std::size_t needed() const noexcept { return needed_; }
+    /// After `need_more`: the frame is one string, of which all but the bytes is here.
+    struct LongString {
+        std::size_t head = 0;  ///< bytes before the string; 0: it is no such frame
+        std::size_t size = 0;  ///< of the string; CR LF follow
+    };
+    LongString long_string(std::string_view bytes) const noexcept;
+    /// The frame under way is read by somebody else; the scanner is ready for the next.
+    void leave_frame() noexcept { (void)complete(0); }
     /// After `error`: what was wrong and where, static text; no bytes of the reply in it.
     std::string_view error() const noexcept { return error_; }
     /// True when the error is a limit of the configuration and not a fault of the peer.

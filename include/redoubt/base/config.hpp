@@ -84,10 +84,10 @@ struct ProjectLimits {
     /// Calls past it wait for their turn; one whose turn would come after its deadline is refused at once, with
     /// `retry_after`. Each whole 16 KiB of a reply count as one more command, for which those that follow wait.
     std::uint32_t commands_per_second = 0;
-    std::uint32_t burst = 0;                ///< how many at once after a pause; 0: a tenth of a second's
-    std::size_t max_connections = 0;        ///< at least 3; 0: as configured for all. Not in shared mode
-    std::size_t max_queued_bytes = 0;       ///< of its calls that wait for a connection; 0: as configured for all
-    std::size_t max_reply_bytes = 0;        ///< one whole reply; 0: as configured for all. Not in shared mode
+    std::uint32_t burst = 0;           ///< how many at once after a pause; 0: a tenth of a second's
+    std::size_t max_connections = 0;   ///< at least 3; 0: as configured for all. Not in shared mode
+    std::size_t max_queued_bytes = 0;  ///< of its calls that wait for a connection; 0: as configured for all
+    std::size_t max_reply_bytes = 0;   ///< one whole reply; 0: as configured for all. Not in shared mode
 };
 
 /// All settings of a `RedisService`. Fields may be set by hand, by `from_env()` or by URL options

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <redoubt/base/clock.hpp>
@@ -38,6 +39,11 @@ public:
     /// One complete frame; it is valid during the call only. False: the reply breaks isolation, so the wire
     /// must be closed.
     [[nodiscard]] virtual bool on_reply(std::string_view frame) = 0;
+    /// The next reply is a string of `size` bytes, which is long: where to append it as it comes, instead of gathering it
+    /// for `on_reply`. nullptr: as ever. It may end half-way, when the wire is lost or the operation is given up.
+    virtual std::string* begin_long_string(std::size_t /*size*/) { return nullptr; }
+    /// All of it was appended; this takes the place of `on_reply`.
+    virtual void end_long_string(std::size_t /*size*/) {}
     virtual void on_complete() = 0;
     virtual void on_failure(const Error& error, FailureSource source) = 0;
 

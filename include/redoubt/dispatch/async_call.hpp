@@ -58,6 +58,8 @@ public:
     void interrupt();
 
     std::string_view ordering_key() const noexcept final;
+    std::string* begin_long_string(std::size_t size) final { return reader_.begin_long_string(size); }
+    void end_long_string(std::size_t size) final { reader_.end_long_string(size); }
     void on_complete() final;
     void on_failure(const Error& error, FailureSource source) final;
 

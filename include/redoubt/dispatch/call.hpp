@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <redoubt/base/clock.hpp>
@@ -31,6 +32,9 @@ public:
     /// Of several commands: this one was answered with an error, or its answer cannot be read. (A call of one
     /// command fails as a whole instead.)
     virtual void fail(std::uint32_t index, const Error& error) = 0;
+    /// Where a long string that answers command number `index` goes byte by byte, if it is to be kept just as it comes;
+    /// empty, with room for `size` bytes. nullptr: `read` wants it whole.
+    virtual std::string* long_string(std::uint32_t /*index*/, std::size_t /*size*/) { return nullptr; }
 
 protected:
     ~ReplySink() = default;
@@ -69,6 +73,12 @@ public:
             return refuse(outcome);
         ++next_;
         return true;
+    }
+    /// The same of a long string that goes to its place as it comes.
+    std::string* begin_long_string(std::size_t size) { return sink_->long_string(next_, size); }
+    void end_long_string(std::size_t size) {
+        note_large(size);
+        ++next_;
     }
     /// The next attempt begins.
     void restart() noexcept {

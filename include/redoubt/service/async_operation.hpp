@@ -261,6 +261,9 @@ private:
         return replies_.read(index, cursor, prefix);
     }
     void fail(std::uint32_t index, const Error& error) override { replies_.fail(index, error); }
+    std::string* long_string(std::uint32_t index, std::size_t size) override {
+        return long_string_of(replies_, index, size);
+    }
 
     // Everything is taken out of the node, which is given back before the handler runs and begins another.
     template <class Handler>

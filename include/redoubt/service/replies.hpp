@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -32,6 +33,25 @@ std::optional<Error> first_failure(const Results&... results) {
     return first;
 }
 
+/// The string in which a reader of plain strings would put a reply, made ready for `size` bytes; nullptr for every other
+/// reader, and every other type.
+std::string* ready_for(Reader<std::string> reader, std::string& value, std::size_t size);
+std::string* ready_for(Reader<std::optional<std::string>> reader, std::optional<std::string>& value, std::size_t size);
+template <class Reply>
+std::string* ready_for(Reader<Reply>, Reply&, std::size_t) {
+    return nullptr;
+}
+
+/// What `ReplySink::long_string` says for some replies: those that keep strings say where.
+template <class Replies>
+std::string* long_string_of(Replies& replies, std::uint32_t index, std::size_t size) {
+    if constexpr (requires { replies.long_string(index, size); }) {
+        return replies.long_string(index, size);
+    } else {
+        return nullptr;
+    }
+}
+
 /// One command.
 template <class Reply>
 class SingleReply {
@@ -42,6 +62,7 @@ public:
         return reader_(cursor, prefix, value_);
     }
     void fail(std::uint32_t, const Error&) {}  // one command fails as a whole
+    std::string* long_string(std::uint32_t, std::size_t size) { return ready_for(reader_, value_, size); }
     Reply&& take() { return std::move(value_); }
 
 private:
@@ -177,6 +198,9 @@ public:
         return replies_.read(index, cursor, prefix);
     }
     void fail(std::uint32_t index, const Error& error) override { replies_.fail(index, error); }
+    std::string* long_string(std::uint32_t index, std::size_t size) override {
+        return long_string_of(replies_, index, size);
+    }
 
 private:
     Replies& replies_;
