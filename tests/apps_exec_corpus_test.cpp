@@ -15,6 +15,8 @@
 
 #include "apps/tokenizer.hpp"
 #include "support/live_service.hpp"
+#include "support/live_server.hpp"
+#include "support/run_program.hpp"
 
 namespace redoubt {
 namespace {
@@ -25,7 +27,8 @@ using Words = std::vector<std::string>;
 enum class Difference { none, order, value };
 
 struct Corpus {
-    std::vector<Words> calls;
+    std::vector<std::string> lines;
+    std::vector<Words> calls;  // the lines' words
     std::map<std::string, Difference> exceptions;
 };
 
@@ -62,6 +65,7 @@ Corpus read_corpus() {
         if (line.starts_with("differs ")) {
             add_exception(line, corpus);
         } else {
+            corpus.lines.push_back(line);
             corpus.calls.push_back(words_of(line));
         }
     }
@@ -168,6 +172,66 @@ TEST_P(ExecCorpus, AnswersAreThoseOfAServerWithTheProjectsKeysAlone) {
               << " of commands whose answers differ by nature\n";
     EXPECT_EQ(alone.version(), server().version());
     service.close();
+}
+
+/// What a program printed for each of so many calls, between which it was told to echo a line.
+std::vector<std::string> answers_of(const std::string& output, std::size_t calls) {
+    std::vector<std::string> answers;
+    std::size_t from = 0;
+    for (std::size_t i = 0; i != calls; ++i) {
+        const std::string line = "\"end " + std::to_string(i) + "\"\n";
+        const std::size_t end = output.find(line, from);
+        if (end == std::string::npos) throw std::runtime_error("no " + line);
+        answers.push_back(output.substr(from, end - from));
+        from = end + line.size();
+    }
+    return answers;
+}
+
+// The programs themselves, as a user runs them, each with all calls as its input.
+TEST_P(ExecCorpus, TheProgramPrintsWhatRedisCliPrints) {
+    const Corpus corpus = read_corpus();
+    EmbeddedServer alone(testing::options_for(GetParam()));
+    std::string input;
+    for (std::size_t i = 0; i != corpus.lines.size(); ++i) {
+        input += corpus.lines[i] + "\nECHO \"end " + std::to_string(i) + "\"\n";
+    }
+    const std::vector<std::string> path{"PATH=/usr/bin:/bin"};
+    const auto ours = testing::run_program({REDOUBT_PROGRAM, "exec", "--project", "alpha", "--stdin"},
+                                           {"REDIS_URL=" + server().url(), "REDIS_HEALTH_CHECK_INTERVAL=0"}, input);
+    const auto theirs = testing::run_program(
+        {testing::find_program("redis-cli").value(), "-s", alone.socket_path(), "--no-raw", "-3"}, path, input);
+    ASSERT_EQ(theirs.status, 0) << theirs.err;
+    const auto our_answers = answers_of(ours.out, corpus.calls.size());
+    const auto their_answers = answers_of(theirs.out, corpus.calls.size());
+    constexpr std::string_view error_mark = "(error) ";
+    std::size_t errors = 0;
+    for (std::size_t i = 0; i != corpus.calls.size(); ++i) {
+        SCOPED_TRACE(corpus.lines[i]);
+        const auto exception = corpus.exceptions.find(std::string(spec_of(corpus.calls[i]).name));
+        const Difference difference = exception == corpus.exceptions.end() ? Difference::none : exception->second;
+        if (their_answers[i].starts_with(error_mark)) {
+            // On standard error, with the line's number and what is known beyond the server's words.
+            ++errors;
+            EXPECT_EQ(our_answers[i], "");
+            const std::size_t end = ours.err.find("(line " + std::to_string(2 * i + 1) + ")");
+            ASSERT_NE(end, std::string::npos);
+            const std::size_t begin = ours.err.rfind('\n', end) + 1;
+            const std::string line = ours.err.substr(begin, end - begin);
+            const std::string said =
+                their_answers[i].substr(error_mark.size(), their_answers[i].size() - error_mark.size() - 1);
+            EXPECT_TRUE(testing::contains(line, said) || testing::contains(line, "is refused: it takes"))
+                << line << said;
+        } else if (difference == Difference::none) {
+            EXPECT_EQ(our_answers[i], their_answers[i]);
+        } else if (difference == Difference::order) {
+            EXPECT_EQ(our_answers[i].size(), their_answers[i].size());
+        } else {
+            EXPECT_EQ(our_answers[i].substr(0, 9), their_answers[i].substr(0, 9));
+        }
+    }
+    EXPECT_EQ(ours.status, 1) << "some calls fail";
+    std::cout << corpus.calls.size() << " calls printed alike, " << errors << " of them errors\n";
 }
 
 REDOUBT_BOTH_SERVERS(ExecCorpus);

@@ -80,6 +80,7 @@ TEST_P(LongValues, OfCallersWhoGaveUpAreForgotten) {
     RedisService service(config());
     service.initialize();
     const auto redis = service.get_connection("p");
+    raw().command({"CONFIG", "SET", "maxmemory", "0"});
     redis.set("long", text_of(50'000'000));
     redis.set("short", "s");
     int given_up = 0;
