@@ -267,6 +267,14 @@ void Multiplexer::fail_all(const Error& error) {
     }
 }
 
+void Multiplexer::forget_all(std::vector<Operation*>& into) {
+    for (; head_ != tail_; ++head_) {
+        if (at(head_).operation != nullptr) into.push_back(at(head_).operation);
+    }
+    earliest_ = TimePoint::max();
+    borrowed_.reset();
+}
+
 void Multiplexer::release_memory() noexcept {
     if (!idle()) return;
     writing_.release();

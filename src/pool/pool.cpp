@@ -83,6 +83,21 @@ PoolFigures Pool::figures() const {
     return figures;
 }
 
+void Pool::stop_intake(const Error& error) {
+    connections_->stop_intake(error);
+    if (BlockingSide* const side = blocking_published_.load(std::memory_order_acquire)) side->stop_intake(error);
+}
+
+bool Pool::is_busy() const {
+    const BlockingSide* const side = blocking_published_.load(std::memory_order_acquire);
+    return connections_->is_busy() || (side != nullptr && side->is_busy());
+}
+
+void Pool::stop_async_intake(const Error& error) {
+    connections_->stop_intake(error);
+    if (async_) async_->stop_intake(error);
+}
+
 void Pool::close(const Error& error) {
     connections_->close(error);
     if (BlockingSide* const side = blocking_published_.load(std::memory_order_acquire)) side->close(error);
