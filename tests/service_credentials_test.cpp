@@ -185,6 +185,7 @@ TEST_P(ProvidedCredentials, AnOutageDuringARotationHealsByItself) {
 struct Outcomes {
     std::atomic<std::int64_t> applied{0};
     std::atomic<std::int64_t> unknown{0};
+    std::atomic<std::int64_t> not_sent{0};  // more were lost at once than the retry budget covers
     std::atomic<std::int64_t> others{0};
     std::mutex mutex;
     std::string text;  // of all failures
@@ -194,7 +195,10 @@ struct Outcomes {
             return;
         }
         const Error& error = outcome.error();
-        ++(error.certainty == Certainty::unknown && error.kind == ErrorKind::connection ? unknown : others);
+        const bool lost = error.kind == ErrorKind::connection;
+        ++(lost && error.certainty == Certainty::unknown    ? unknown
+           : lost && error.certainty == Certainty::not_sent ? not_sent
+                                                            : others);
         const std::lock_guard lock(mutex);
         if (text.size() < 100'000) text += error.message() + "\n";
     }
@@ -245,11 +249,15 @@ TEST_P(ProvidedCredentials, RotateUnderEightThreadsAndAHundredCoroutines) {
         coroutines.join();
         EXPECT_EQ(outcomes.others, 0) << outcomes.text;
         EXPECT_EQ(outcomes.unknown != 0, kill) << outcomes.text;
+        if (!kill) {
+            EXPECT_EQ(outcomes.not_sent, 0) << outcomes.text;
+        }
         const std::int64_t stored = std::stoll(raw().strings({"GET", "proj:alpha:" + key}).at(0));
         EXPECT_GE(stored, outcomes.applied);
         EXPECT_LE(stored, outcomes.applied + outcomes.unknown);
-        std::printf("%s: 20 rotations, %lld calls answered, %lld of unknown fate, 0 others\n", key.c_str(),
-                    static_cast<long long>(outcomes.applied), static_cast<long long>(outcomes.unknown));
+        std::printf("%s: 20 rotations, %lld calls answered, %lld of unknown fate, %lld not sent, %lld others\n",
+                    key.c_str(), static_cast<long long>(outcomes.applied), static_cast<long long>(outcomes.unknown),
+                    static_cast<long long>(outcomes.not_sent), static_cast<long long>(outcomes.others));
         EXPECT_FALSE(contains(outcomes.text, "secret-")) << outcomes.text;
     }
     EXPECT_FALSE(contains(told->text(), "secret-")) << told->text();

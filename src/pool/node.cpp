@@ -65,6 +65,12 @@ Error Node::circuit_open_error(const Admission& refused) const {
         error.origin = origin_;
         return error;
     }
+    // Nobody probes it any more, so the caller would wait for nothing.
+    if (stopped_.load(std::memory_order_acquire)) {
+        Error error = Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
+        error.origin = origin_;
+        return error;
+    }
     Error error = Error::of(ErrorKind::circuit_open, Certainty::not_sent, Stage::admission,
                             "the node's circuit breaker is open; it is probed in the background");
     error.retry_after = refused.retry_after;

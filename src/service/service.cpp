@@ -2,6 +2,7 @@
 #include <redoubt/service/service.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <mutex>
 #include <optional>
@@ -147,10 +148,11 @@ struct RedisService::Impl {
         {
             const std::lock_guard lock(mutex);
             old = std::exchange(running, std::move(value));
+            generation = base::process_generation();
         }
     }
 
-    const std::uint32_t generation = base::process_generation();
+    std::atomic<std::uint32_t> generation{base::process_generation()};  // of the process that initialized it
     RedisServiceConfig config;
     asio::io_context* loop;
     std::shared_ptr<Telemetry> telemetry;
