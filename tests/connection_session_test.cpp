@@ -194,6 +194,17 @@ TEST(Session, ADatabaseThatIsNotThereIsAConfigurationError) {
     }
 }
 
+TEST(Session, AServerInAMoodSaysSoAndNotThatTheDatabaseIsMissing) {
+    for (const std::string_view mood : {"BUSY", "LOADING", "MASTERDOWN"}) {
+        SessionSettings settings = settings_for();
+        settings.target.database = 3;
+        Peer peer(settings);
+        peer.open();
+        EXPECT_EQ(peer.answer(std::string(hello_reply) + ok + "-" + std::string(mood) + " not now\r\n"), Kind::fail);
+        peer.expect_failure(ErrorKind::server, Stage::handshake, mood);
+    }
+}
+
 TEST(Session, ANameIsACourtesy) {
     for (const std::string refusal : {"-NOPERM no client\r\n", "-ERR unknown command 'CLIENT'\r\n",
                                       "-ERR Client names cannot contain spaces\r\n"}) {

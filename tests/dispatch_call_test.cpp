@@ -55,6 +55,33 @@ TEST(CallState, CertaintyAndCategoryDecideWhetherAnotherAttemptIsMade) {
     }
 }
 
+TEST(CallState, WhatAnEarlierAttemptLeftOpenStaysOpen) {
+    for (const RetryCategory category : {RetryCategory::read_only, RetryCategory::idempotent}) {
+        for (const Certainty last :
+             {Certainty::not_sent, Certainty::rejected, Certainty::unknown, Certainty::applied}) {
+            CallState state(10s, {.retry_idempotent_writes = true}, start);
+            state.begin_attempt();
+            const policy::RetryBudget budget;
+            ASSERT_TRUE(
+                state.after_failure(settings_with(), category, lost(Certainty::unknown), false, budget, 0.5, start));
+            state.begin_attempt();
+            Error error = lost(last);
+            state.describe(error, "DEL", nullptr, start);
+            EXPECT_EQ(error.attempts, 2U);
+            const bool open = category == RetryCategory::idempotent && last != Certainty::applied;
+            EXPECT_EQ(error.certainty, open ? Certainty::unknown : last);
+        }
+    }
+    // A failure after which nothing was tried again is told as it is.
+    CallState state(10s, {}, start);
+    state.begin_attempt();
+    Error error = lost(Certainty::not_sent);
+    (void)state.after_failure(settings_with(0), RetryCategory::idempotent, error, false, policy::RetryBudget{}, 0.5,
+                              start);
+    state.describe(error, "DEL", nullptr, start);
+    EXPECT_EQ(error.certainty, Certainty::not_sent);
+}
+
 TEST(CallState, TheCallersOptionsWinOverTheSettings) {
     const Error error = lost(Certainty::not_sent);
     EXPECT_TRUE(pause_after(error, RetryCategory::never, {}, 3));

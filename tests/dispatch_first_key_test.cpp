@@ -28,6 +28,19 @@ TEST(FirstKey, IsWhereTheTableSays) {
     EXPECT_EQ(first_key(encoded({"SET", "", "v"})), "");
 }
 
+TEST(CommandName, IsFoundInWhicheverOrderItIsAskedFor) {
+    const std::string all = encoded({"GET", "a"}) + encoded({"OBJECT", "ENCODING", "k"}) + encoded({"PING"}) +
+                            encoded({"SET", "k", "*3\r\n$4\r\nLPOP"}) + encoded({"INCR", "n"});
+    constexpr std::string_view names[] = {"GET", "OBJECT ENCODING", "PING", "SET", "INCR"};
+    NamesPosition at;
+    for (std::uint32_t i = 0; i != 5; ++i) EXPECT_EQ(command_name(all, i, at), names[i]);
+    for (std::uint32_t i = 5; i-- != 0;) EXPECT_EQ(command_name(all, i, at), names[i]);
+    EXPECT_EQ(command_name(all, 4, at), "INCR");
+    EXPECT_EQ(command_name(all, 5, at), "");
+    EXPECT_EQ(command_name(all, 3, at), "SET");
+    EXPECT_EQ(command_name("", 0, at), "");
+}
+
 TEST(FirstKey, OfSeveralCommandsIsThatOfTheFirstThatHasOne) {
     EXPECT_EQ(first_key(encoded({"GET", "a"}) + encoded({"GET", "b"})), "a");
     EXPECT_EQ(first_key(encoded({"MULTI"}) + encoded({"INCR", "b"}) + encoded({"EXEC"})), "b");

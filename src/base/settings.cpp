@@ -62,6 +62,8 @@ const Setting settings[] = {
      Span{[](Config& c) -> auto& { return c.retry_delay_max; }, shortest, longest}},
     {"retry_idempotent_writes", "REDIS_RETRY_IDEMPOTENT_WRITES",
      Flag{[](Config& c) -> auto& { return c.retry_idempotent_writes; }}},
+    {"drain_timeout", "REDIS_DRAIN_TIMEOUT",
+     Span{[](Config& c) -> auto& { return c.drain_timeout; }, Duration::zero(), longest}},
     {"max_queued_commands", "REDIS_MAX_QUEUED_COMMANDS",
      Size{[](Config& c) -> auto& { return c.max_queued_commands; }, 1, many}},
     {"max_queued_bytes", "REDIS_MAX_QUEUED_BYTES",
@@ -307,7 +309,7 @@ std::vector<Problem> check_relations(const Config& config, const Target* target,
         for (const auto name : {"tls_ca", "tls_cert", "tls_key", "tls_server_name"})
             if (!current_value(*find_setting(name), config).empty()) blame(name, "only with a rediss:// URL");
     }
-    if (production && target->password.empty() && !target->is_local())
+    if (production && target->password.empty() && !config.credentials_provider && !target->is_local())
         problems.push_back({"url (REDIS_URL)", to_string(*target),
                             "a password (redis://:password@host) for a host that is not this machine; none is needed "
                             "with environment=development",

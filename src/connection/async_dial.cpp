@@ -104,8 +104,11 @@ asio::awaitable<std::optional<Error>> async_ping(Transport& transport, ReplyLimi
             case resp::ReplyScanner::Status::complete: break;
         }
         const ReplyNode reply = ReplyCursor(answer).next();
-        if (reply.is_error()) co_return from_server_error(reply.text, KeyPrefix{});
-        co_return std::nullopt;
+        if (!reply.is_error()) co_return std::nullopt;
+        Error refused = from_server_error(reply.text, KeyPrefix{});
+        // A server that cannot save (MISCONF) refuses even PING; but it answers, and serves what it can.
+        if (!is_node_failure(refused.prefix())) co_return std::nullopt;
+        co_return refused;
     }
 }
 

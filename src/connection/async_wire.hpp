@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -60,6 +61,8 @@ public:
     bool is_unwritten(const Operation& operation) const noexcept { return multiplexer_.is_unwritten(operation); }
     /// Fails all that is in flight and closes. The owner is not told.
     void close(const Error& error);
+    /// The loop will never run again: forgets all that is in flight. See Multiplexer::forget_all.
+    void abandon(std::vector<Operation*>& into) { multiplexer_.forget_all(into); }
     /// An idle, healthy connection back, to be kept for later; the wire is closed afterwards.
     Transport detach();
 

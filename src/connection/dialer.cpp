@@ -147,26 +147,31 @@ std::nullopt_t Dialer::wait(int fd, short events) noexcept {
     return std::nullopt;
 }
 
-DialOutcome dial_blocking(const SessionSettings& settings, const TlsContext* tls, TimePoint deadline) {
+DialOutcome dial_blocking(const SessionSettings& settings, const TlsContext* tls, TimePoint deadline,
+                          const StopSignal* stop) {
     Dialer dialer(settings, tls, deadline);
     for (;;) {
+        if (stop != nullptr && stop->stopped()) {
+            return {Transport{},
+                    Error::of(ErrorKind::connection, Certainty::not_sent, Stage::connecting, "the service is closed")};
+        }
         switch (dialer.step(Clock::now())) {
             case Dialer::State::ready: return {dialer.take(), std::nullopt};
             case Dialer::State::failed: return {Transport{}, dialer.error()};
             case Dialer::State::waiting: break;
         }
-        wait_for_events(dialer.wait_fd(), dialer.wait_events(), dialer.wait_until());
+        wait_for_events(dialer.wait_fd(), dialer.wait_events(), dialer.wait_until(), stop != nullptr ? stop->fd() : -1);
     }
 }
 
-short wait_for_events(int fd, short events, TimePoint deadline) {
-    pollfd state{fd, events, 0};
+short wait_for_events(int fd, short events, TimePoint deadline, int also) {
+    pollfd states[2] = {{fd, events, 0}, {also, POLLIN, 0}};
     for (;;) {
         // Rounded up, so that poll never returns just before the deadline and is called again for nothing.
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
         const int timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
-        const int ready = ::poll(&state, 1, timeout);
-        if (ready > 0) return state.revents;
+        const int ready = ::poll(states, also < 0 ? 1 : 2, timeout);
+        if (ready > 0) return states[0].revents;
         if (ready == 0 && Clock::now() >= deadline) return 0;
         if (ready < 0 && errno != EINTR) return 0;
     }

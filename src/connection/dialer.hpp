@@ -9,6 +9,7 @@
 
 #include "connection/resolver.hpp"
 #include "connection/session.hpp"
+#include "connection/stop_signal.hpp"
 #include "connection/tls_context.hpp"
 #include "connection/transport.hpp"
 
@@ -72,9 +73,11 @@ struct DialOutcome {
     Transport transport;  ///< open unless `error`
     std::optional<Error> error;
 };
-DialOutcome dial_blocking(const SessionSettings& settings, const TlsContext* tls, TimePoint deadline);
+/// `stop` ends it early.
+DialOutcome dial_blocking(const SessionSettings& settings, const TlsContext* tls, TimePoint deadline,
+                          const StopSignal* stop = nullptr);
 
-/// Waits for `events` on `fd` until `deadline`; the events that came, 0 when the time is over.
-short wait_for_events(int fd, short events, TimePoint deadline);
+/// Waits for `events` on `fd` until `deadline`; the events that came, 0 when the time is over or `also` is readable.
+short wait_for_events(int fd, short events, TimePoint deadline, int also = -1);
 
 }  // namespace redoubt::connection

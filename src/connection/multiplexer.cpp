@@ -346,6 +346,15 @@ void Multiplexer::fail_all(const Error& error) {
     }
 }
 
+void Multiplexer::forget_all(std::vector<Operation*>& into) {
+    for (; head_ != tail_; ++head_) {
+        if (at(head_).operation != nullptr) into.push_back(at(head_).operation);
+    }
+    earliest_ = TimePoint::max();
+    borrowed_.reset();
+    long_string_ = nullptr;
+}
+
 void Multiplexer::release_memory() noexcept {
     if (!idle()) return;
     writing_.release();

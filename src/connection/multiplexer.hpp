@@ -86,6 +86,9 @@ public:
     /// The wire is gone: fails all, each with its own certainty and stage, the rest of the error as given.
     void fail_all(const Error& error);
 
+    /// Forgets all without calling anything back; they are added to `into`.
+    void forget_all(std::vector<Operation*>& into);
+
     // Figures -----------------------------------------------------------------------------------------------
     std::size_t in_flight() const noexcept { return static_cast<std::size_t>(tail_ - head_); }
     /// Submitted so far, those that were cancelled unwritten taken off again; and of them, answered.

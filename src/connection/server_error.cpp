@@ -40,6 +40,11 @@ constexpr std::array rules{
 
 constexpr std::string_view too_many_clients = "ERR max number of clients reached";
 
+// A server quotes the arguments of a command that it does not know, values among them.
+std::string_view without_arguments(std::string_view text) {
+    return text.starts_with("ERR unknown command") ? text.substr(0, text.find(", with args beginning with:")) : text;
+}
+
 std::string without_prefix(std::string_view text, const KeyPrefix& prefix) {
     std::string out(text);
     if (prefix.empty()) return out;
@@ -70,7 +75,11 @@ Error from_server_error(std::string_view text, const KeyPrefix& prefix, ErrorTru
     }
     const bool believed = trust == ErrorTrust::full || (trust == ErrorTrust::if_before_execution && before_execution);
     if (!believed) certainty = Certainty::unknown;
-    return Error::with_detail(kind, certainty, Stage::reply, without_prefix(text, prefix));
+    return Error::with_detail(kind, certainty, Stage::reply, without_prefix(without_arguments(text), prefix));
+}
+
+bool is_passing(std::string_view error_prefix) noexcept {
+    return is_node_failure(error_prefix) || error_prefix == "BUSY" || error_prefix == "TRYAGAIN";
 }
 
 bool is_node_failure(std::string_view error_prefix) noexcept {

@@ -188,9 +188,11 @@ SessionAction Session::on_error_reply(std::string_view text) {
     if (command == Sent::set_name && !refuses_the_connection(text)) return {SessionAction::Kind::read, address_};
 
     const Error reason = from_server_error(text, KeyPrefix{});
-    std::string told = without_secret(text, settings_.target.password);
+    std::string told = without_secret(reason.reason(), settings_.target.password);
     switch (command) {
         case Sent::select:
+            // It is the server's mood, not the database: another moment may lift it.
+            if (is_passing(reason.prefix())) return fail(ErrorKind::server, Stage::handshake, std::move(told));
             return fail(reason.kind == ErrorKind::authentication ? reason.kind : ErrorKind::configuration,
                         Stage::handshake,
                         fmt::format("cannot select database {}: {}", settings_.target.database, told));

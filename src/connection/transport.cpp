@@ -16,6 +16,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "base/fork_guard.hpp"
+
 namespace redoubt::connection {
 namespace {
 
@@ -71,7 +73,9 @@ Transport& Transport::operator=(Transport&& other) noexcept {
 
 void Transport::close() noexcept {
     ssl_.reset();
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    if (fd_ < 0) return;
+    base::unguard_descriptor(fd_);
+    ::close(std::exchange(fd_, -1));
 }
 
 std::string Transport::describe(const IoResult& result) const {
@@ -86,6 +90,7 @@ IoResult Transport::connect(const Address& address) {
     close();
     fd_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) return failed_with("socket");
+    base::guard_descriptor(fd_);
     if (address.storage.ss_family != AF_UNIX) set_tcp_options(fd_);
     if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0)
         return {IoStatus::ok, 0};

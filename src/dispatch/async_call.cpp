@@ -23,6 +23,22 @@ pool::Node::Admission admitted(std::uint32_t generation) noexcept {
 
 }  // namespace
 
+// On its way to the lane, which may be destroyed before it arrives.
+class AsyncCall::Start {
+public:
+    explicit Start(AsyncCall& call) noexcept : call_(&call) {}
+    Start(Start&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
+    Start& operator=(Start&&) = delete;
+    ~Start() {
+        if (call_ != nullptr) call_->abandon();
+    }
+    void operator()() noexcept { std::exchange(call_, nullptr)->start_on_lane(); }
+    void keep() noexcept { call_ = nullptr; }
+
+private:
+    AsyncCall* call_;
+};
+
 AsyncCall::Rare& AsyncCall::rare() {
     if (!rare_) rare_ = std::make_unique<Rare>();
     return *rare_;
@@ -77,6 +93,13 @@ inline void AsyncCall::end(const Error* error) {
     receiver_->finish(&described, Ending::posted);
 }
 
+Error AsyncCall::of_command(std::uint32_t index, const Error& error) {
+    Error described = error;
+    const std::string_view name = command_name(commands_.bytes(), index, rare().names);
+    state_.describe(described, name.empty() ? name_ : name, dispatcher_.origin(), Clock::now());
+    return described;
+}
+
 // Its reply was large the last time.
 void AsyncCall::ask_for_room(pool::Node& node) noexcept {
     if (demand() == Demand::shared && node.large_keys().contains(ordering_key())) set_demand(Demand::bulk);
@@ -87,10 +110,12 @@ std::string_view AsyncCall::ordering_key() const noexcept { return first_key(com
 void AsyncCall::start() noexcept {
     if (lane().running_in_this_thread()) return first_attempt();
     begin(Clock::now());
-    if (dispatcher_.post_to_lane([this] { start_on_lane(); })) return;
-    Error error = service_closed_error();
+    Start start(*this);
+    if (dispatcher_.post_to_lane(std::move(start))) return;
+    start.keep();
+    Error error = dispatcher_.gone_error();
     state_.describe(error, name_, dispatcher_.origin(), Clock::now());
-    receiver_->finish(&error, Ending::elsewhere);
+    receiver_->finish(&error, dispatcher_.is_forked() ? Ending::alone : Ending::elsewhere);
 }
 
 void AsyncCall::start_on_lane() noexcept { first_attempt(); }

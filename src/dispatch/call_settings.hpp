@@ -33,7 +33,7 @@ inline Error service_closed_error() {
 inline Error endless_wait_error() {
     return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
                      "a wait of 0 is for ever: give the call a deadline (with({.deadline = ...})) or, async, a "
-                     "cancellation slot on the service's loop");
+                     "cancellation slot");
 }
 
 }  // namespace redoubt::dispatch

@@ -73,6 +73,31 @@ private:
     ReplyReader reader_;
 };
 
+// Says in the error of each of several commands which one it is, and what the call knows.
+class NamingSink final : public ReplySink {
+public:
+    NamingSink(ReplySink& sink, const Request& request, const CallState& state,
+               const std::shared_ptr<const ErrorOrigin>& origin) noexcept
+        : sink_(sink), request_(request), state_(state), origin_(origin) {}
+    ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
+        return sink_.read(index, cursor, prefix);
+    }
+    void fail(std::uint32_t index, const Error& error) override {
+        Error described = error;
+        const std::string_view name = request_.name_of(index, names_);
+        state_.describe(described, name.empty() ? request_.name() : name, origin_, Clock::now());
+        sink_.fail(index, described);
+    }
+    std::string* long_string(std::uint32_t index, std::size_t size) override { return sink_.long_string(index, size); }
+
+private:
+    ReplySink& sink_;
+    const Request& request_;
+    const CallState& state_;
+    const std::shared_ptr<const ErrorOrigin>& origin_;
+    NamesPosition names_;
+};
+
 // The connection may carry other calls once everything on it was answered.
 std::optional<Error> run_leased(pool::Pool& pool, pool::Lease& lease, BlockingCall& call) {
     const bool ran = lease.wire().run(call, Clock::now());
@@ -153,8 +178,10 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     if (const std::optional<Error> late = wait_for_rate(request.replies(), state.deadline())) return described(*late);
     // Of a script, the only kind of single command that is never retried, an error reply says nothing.
     const bool script = request.retry() == RetryCategory::never && !request.atomic();
-    BlockingCall call(request, sink, prefix, script ? ErrorTrust::none : ErrorTrust::full, state.deadline(),
-                      attempt_time(settings_, request.block_time()));
+    std::optional<NamingSink> naming;
+    if (request.replies() != 1) naming.emplace(sink, request, state, origin_);
+    BlockingCall call(request, naming ? *naming : sink, prefix, script ? ErrorTrust::none : ErrorTrust::full,
+                      state.deadline(), attempt_time(settings_, request.block_time()));
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
         const pool::Node::Admission admission = node.admit(now);
@@ -230,13 +257,34 @@ std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, cons
     const bool posted = post_to_lane([pool = pool.shared_from_this(), alive = std::weak_ptr<pool::Listener>(listener)] {
         if (const auto adopted = alive.lock()) pool->async().adopt(adopted);
     });
-    if (!posted) listener->close(service_closed_error());
+    if (!posted) listener->close(gone_error());
     return listener;
 }
 
 void Dispatcher::refuse_foreign_starts() {
     const std::lock_guard lock(starts_mutex_);
     starts_refused_ = true;
+}
+
+void Dispatcher::stop_async_intake(const Error& error) {
+    router_->for_each_pool([&](pool::Pool& pool) { pool.stop_async_intake(error); });
+    if (!pausing_) return;
+    for (AsyncCall* call : *pausing_) call->interrupt();
+}
+
+bool Dispatcher::is_busy_async() {
+    bool busy = pausing_ && !pausing_->empty();
+    router_->for_each_pool([&](pool::Pool& pool) { busy = busy || pool.is_busy_async(); });
+    return busy;
+}
+
+void Dispatcher::abandon_async() {
+    std::vector<Operation*> abandoned;
+    router_->for_each_pool([&](pool::Pool& pool) { pool.abandon(abandoned); });
+    // Only calls are submitted to a pool.
+    for (Operation* const operation : abandoned) static_cast<AsyncCall*>(operation)->abandon();
+    if (!pausing_) return;
+    for (AsyncCall* const call : std::exchange(*pausing_, {})) call->abandon();
 }
 
 void Dispatcher::close_async(const Error& error) {
@@ -249,7 +297,8 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
                                         const KeyPrefix& prefix, const CallOptions& options, ErrorTrust trust) {
     CallState state(call_time(settings_, request.block_time()), options, Clock::now());
     pool::Node& node = route().pool.node();
-    BlockingCall call(request, sink, prefix, trust, state.deadline(), attempt_time(settings_, request.block_time()));
+    NamingSink naming(sink, request, state, origin_);
+    BlockingCall call(request, naming, prefix, trust, state.deadline(), attempt_time(settings_, request.block_time()));
     std::optional<Error> error = wait_for_rate(request.replies(), state.deadline());
     if (error) {
         state.describe(*error, request.name(), origin_, Clock::now());

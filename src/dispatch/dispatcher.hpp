@@ -12,6 +12,7 @@
 
 #include <redoubt/dispatch/call.hpp>
 
+#include "base/fork_guard.hpp"
 #include "dispatch/call_settings.hpp"
 #include "dispatch/request.hpp"
 #include "dispatch/small_mutex.hpp"
@@ -43,6 +44,7 @@ public:
     /// there would run.
     template <class Work>
     bool post_to_lane(Work&& work) {
+        if (is_forked()) return false;
         const std::lock_guard lock(starts_mutex_);
         if (starts_refused_ && lane_keeper_) return false;
         // Under the mutex, so that what is posted comes before the end of the loop, whose work guard is given up only
@@ -53,6 +55,16 @@ public:
     /// A connection of its own that listens. Any thread.
     std::shared_ptr<pool::Listener> listen(const KeyPrefix& prefix, const SubscriberOptions& options);
     void refuse_foreign_starts();
+    /// On the lane: no new async calls, and none is tried again; those under way go on.
+    void stop_async_intake(const Error& error);
+    /// On the lane: async calls are under way.
+    bool is_busy_async();
+    /// The lane's loop is being destroyed: destroys its calls, without telling their handlers.
+    void abandon_async();
+    /// This process is a child of the one that made it, and has no thread that runs the lane.
+    bool is_forked() const noexcept { return generation_ != base::process_generation(); }
+    /// Why `post_to_lane` returned false.
+    Error gone_error() const { return is_forked() ? base::forked_error() : service_closed_error(); }
     /// On the lane: fails the async calls, those that pause between two attempts too.
     void close_async(const Error& error);
     /// Async calls that pause, so that `close_async` finds them. On the lane.
@@ -80,6 +92,7 @@ private:
     std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it
     SmallMutex starts_mutex_;
     bool starts_refused_ = false;
+    const std::uint32_t generation_ = base::process_generation();
     std::unique_ptr<topology::Router> router_;
     std::unique_ptr<topology::Router> scan_router_;  // of a pool that others use, too, and that its owner closes
     CallSettings settings_;

@@ -1,4 +1,4 @@
-// dispatch: the first key of encoded commands; see the header.
+// dispatch: reading encoded commands; see the header.
 #include "dispatch/first_key.hpp"
 
 #include <algorithm>
@@ -32,6 +32,7 @@ public:
         return skip(size + 2) ? word : std::string_view();
     }
     bool at_end() const noexcept { return left_.empty(); }
+    std::string_view left() const noexcept { return left_; }
 
 private:
     std::size_t fail() noexcept {
@@ -83,6 +84,23 @@ std::string_view first_key(std::string_view encoded) noexcept {
         }
     }
     return {};
+}
+
+std::string_view command_name(std::string_view encoded, std::uint32_t index, NamesPosition& at) noexcept {
+    if (at.left.empty() || index < at.index) at = {encoded, 0};
+    for (;; ++at.index) {
+        Words words(at.left);
+        const std::size_t count = words.number('*');
+        const std::string_view name = words.word();
+        const std::string_view second = count > 1 ? words.word() : std::string_view();
+        if (at.index == index) {
+            const CommandSpec* const spec = find_command(name, second);
+            return spec != nullptr ? spec->name : std::string_view();
+        }
+        for (std::size_t i = 2; i < count && !words.at_end(); ++i) (void)words.word();
+        at.left = words.left();
+        if (words.at_end()) return {};
+    }
 }
 
 }  // namespace redoubt::dispatch

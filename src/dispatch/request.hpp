@@ -11,6 +11,8 @@
 #include <redoubt/resp/command.hpp>
 #include <redoubt/resp/encoded_commands.hpp>
 
+#include "dispatch/first_key.hpp"
+
 namespace redoubt::dispatch {
 
 /// Past either of these, commands delay small ones that share their wire.
@@ -27,6 +29,9 @@ class Request {
 public:
     virtual std::size_t encoded_bound() const noexcept = 0;
     virtual char* encode(char* out) const noexcept = 0;
+
+    /// The name of one of several commands; empty where it is not known. `at`: see `command_name`.
+    virtual std::string_view name_of(std::uint32_t, NamesPosition&) const noexcept { return {}; }
 
     std::uint32_t replies() const noexcept { return replies_; }
     std::string_view name() const noexcept { return name_; }
@@ -89,6 +94,10 @@ public:
     char* encode(char* out) const noexcept override {
         std::memcpy(out, bytes_.data(), bytes_.size());
         return out + bytes_.size();
+    }
+
+    std::string_view name_of(std::uint32_t index, NamesPosition& at) const noexcept override {
+        return command_name(bytes_, index, at);
     }
 
 private:

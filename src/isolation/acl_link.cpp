@@ -8,8 +8,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <redoubt/resp/read_reply.hpp>
 
@@ -36,15 +34,6 @@ Error closed_error() {
 }
 
 }  // namespace
-
-StopSignal::StopSignal() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-StopSignal::~StopSignal() {
-    if (fd_ >= 0) ::close(fd_);
-}
-void StopSignal::stop() noexcept {
-    if (stopped_.exchange(true, std::memory_order_acq_rel) || fd_ < 0) return;
-    (void)::eventfd_write(fd_, 1);
-}
 
 AclLink::AclLink(connection::SessionSettings session, std::shared_ptr<const connection::TlsContext> tls,
                  Duration connection_timeout, std::shared_ptr<const StopSignal> stop)

@@ -1,7 +1,6 @@
 // isolation: the administrator's connection to one node: commands as they are, outside every project.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,25 +9,11 @@
 #include <redoubt/resp/value.hpp>
 
 #include "connection/dialer.hpp"
+#include "connection/stop_signal.hpp"
 
 namespace redoubt::isolation {
 
-/// Makes those who wait at a socket look up, once and for good. Thread-safe.
-class StopSignal {
-public:
-    StopSignal();
-    ~StopSignal();
-    StopSignal(const StopSignal&) = delete;
-    StopSignal& operator=(const StopSignal&) = delete;
-    void stop() noexcept;
-    bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
-    /// Readable once it is stopped; -1 when the system gave none.
-    int fd() const noexcept { return fd_; }
-
-private:
-    int fd_;
-    std::atomic<bool> stopped_{false};
-};
+using connection::StopSignal;
 
 /// For one thread at a time, which waits. Connects when it is first used, and again after the connection was lost.
 class AclLink {

@@ -53,10 +53,10 @@ public:
     const std::string& name() const noexcept { return name_; }
     const AclUser& rules() const noexcept { return rules_; }
 
-    std::optional<Login> login() const override {
+    result<std::optional<Login>> login() override {
         const std::lock_guard lock(mutex_);
-        if (version_ == 0 || removed_) return std::nullopt;
-        return Login{name_, secret_, version_};
+        if (version_ == 0 || removed_) return std::optional<Login>();
+        return std::optional(Login{name_, secret_, version_});
     }
     void prepare(std::uint64_t refused, Done done) override;
 

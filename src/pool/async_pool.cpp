@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -46,7 +47,7 @@ AsyncPool::~AsyncPool() = default;
 // Where an operation goes ------------------------------------------------------------------------------------------
 
 std::optional<Error> AsyncPool::submit_anywhere(Operation& operation, Tenant& tenant, TimePoint now) {
-    if (closed_) return *closed_;
+    if (refusing_) return *refusing_;
     const bool passed = tenant.may_pass(operation, now);
     if (!passed) return wait(operation, tenant, passed, now);
     if (operation.demand() == Demand::exclusive) return submit_to_own(operation, now);
@@ -150,7 +151,7 @@ bool AsyncPool::is_unwritten(const Operation& operation) const noexcept {
 }
 
 void AsyncPool::adopt(const std::shared_ptr<Listener>& listener) {
-    if (closed_) return listener->close_here(*closed_);
+    if (refusing_) return listener->close_here(*refusing_);
     std::erase_if(listeners_, [](const std::weak_ptr<Listener>& one) { return one.expired(); });
     listeners_.push_back(listener);
 }
@@ -158,7 +159,7 @@ void AsyncPool::adopt(const std::shared_ptr<Listener>& listener) {
 // Wires come and go ------------------------------------------------------------------------------------------------
 
 void AsyncPool::grow_if_crowded(TimePoint now) {
-    if (dialing_ || closed_ || now < next_growth_ || wires_.empty() || wires_.size() == most_wires) return;
+    if (dialing_ || refusing_ || now < next_growth_ || wires_.empty() || wires_.size() == most_wires) return;
     const bool all_crowded = std::all_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
         return wire.accepts != WirePicker::Accepts::all || wire.wire->is_congested() ||
                wire.wire->in_flight() > crowded;
@@ -169,7 +170,8 @@ void AsyncPool::grow_if_crowded(TimePoint now) {
 void AsyncPool::begin_dial(bool extra) {
     dialing_ = true;
     patient_ = true;
-    asio::co_spawn(executor_, dial(shared_from_this(), extra), asio::detached);
+    asio::co_spawn(executor_, dial(shared_from_this(), extra),
+                   asio::bind_cancellation_slot(stop_dial_.slot(), asio::detached));
 }
 
 asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this alive*/, bool extra) {
@@ -307,7 +309,8 @@ void AsyncPool::tidy(TimePoint now) {
 }
 
 void AsyncPool::refresh() {
-    const bool easy = wires_.size() == 1 && queue_.empty() && wires_.front().accepts == WirePicker::Accepts::all;
+    const bool easy =
+        wires_.size() == 1 && queue_.empty() && !refusing_ && wires_.front().accepts == WirePicker::Accepts::all;
     only_ = easy ? wires_.front().wire.get() : nullptr;
 }
 
@@ -323,10 +326,30 @@ void AsyncPool::publish() noexcept {
     figures_->busy.store(busy, std::memory_order_relaxed);
 }
 
+void AsyncPool::stop_intake(const Error& error) {
+    if (refusing_) return;
+    refusing_ = std::make_unique<const Error>(error);
+    refresh();
+}
+
+bool AsyncPool::is_busy() const noexcept {
+    return queue_.size() != 0 || (own_ && !own_->empty()) ||
+           std::any_of(wires_.begin(), wires_.end(), [](const Wire& one) { return one.wire->in_flight() != 0; });
+}
+
+void AsyncPool::abandon(std::vector<Operation*>& into) {
+    closed_ = true;
+    only_ = nullptr;
+    while (Operation* const operation = queue_.pop()) into.push_back(operation);
+    for (const Wire& one : wires_) one.wire->abandon(into);
+    if (own_) own_->abandon(into);
+}
+
 void AsyncPool::close(const Error& error) {
-    if (closed_) return;
-    closed_ = std::make_unique<const Error>(error);
+    if (std::exchange(closed_, true)) return;
+    stop_intake(error);
     timer_.cancel();
+    if (dialing_) stop_dial_.emit(asio::cancellation_type::terminal);
     if (own_) own_->close(error);
     for (const std::weak_ptr<Listener>& one : listeners_) {
         if (const auto listener = one.lock()) listener->close_here(error);

@@ -8,6 +8,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <redoubt/connection/operation.hpp>
@@ -43,10 +44,18 @@ public:
     bool is_unwritten(const Operation& operation) const noexcept;
     /// It is closed when this is.
     void adopt(const std::shared_ptr<Listener>& listener);
+    /// Takes no more operations. Those that wait or are under way go on.
+    void stop_intake(const Error& error);
+    /// An operation is under way, or waits.
+    bool is_busy() const noexcept;
+    /// The loop will never run again: forgets all operations without telling anybody, and gives them to whoever destroys
+    /// them.
+    void abandon(std::vector<Operation*>& into);
     /// Fails all, with what `close` means for each of them.
     void close(const Error& error);
 
-    bool closed() const noexcept { return closed_ != nullptr; }
+    /// It takes no more.
+    bool closed() const noexcept { return refusing_ != nullptr; }
     /// Closes wires that were idle or lived for too long, and gives memory of idle ones back.
     void tidy(TimePoint now);
     std::size_t wires() const noexcept { return wires_.size(); }
@@ -119,7 +128,9 @@ private:
     TimePoint next_growth_ = TimePoint::min();  // not before, after a failed opening
     bool dialing_ = false;
     bool patient_ = true;  // small calls wait for the wire that is being opened, if the only one carries a large one
-    std::unique_ptr<const Error> closed_;
+    bool closed_ = false;
+    std::unique_ptr<const Error> refusing_;
+    boost::asio::cancellation_signal stop_dial_;
 };
 
 }  // namespace redoubt::pool

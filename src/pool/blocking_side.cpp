@@ -27,7 +27,12 @@ std::size_t thread_number() noexcept {
 using Opening = Connections::Opening;
 
 void Lease::end() noexcept {
-    if (wire_) side_->end_lease(std::move(wire_), clean_, expires_);
+    if (!wire_) return;
+    if (side_->is_forked()) {
+        (void)wire_.release();  // the parent's
+    } else {
+        side_->end_lease(std::move(wire_), clean_, expires_);
+    }
 }
 
 // A caller that waits for its turn to have a connection of its own; on its stack.
@@ -82,7 +87,8 @@ BlockingSide::Wire BlockingSide::best() const noexcept {
 
 result<BlockingSide::Wire> BlockingSide::shared_wire(TimePoint deadline) {
     Lock lock(mutex_);
-    while (!closed_) {
+    if (refusing_) return *refusing_;
+    for (;;) {
         if (Wire wire = best()) {
             const bool crowded =
                 wire->is_congested() || (wire->load() >= busy_wire && shared_.size() < most_for_crowds);
@@ -108,8 +114,8 @@ result<BlockingSide::Wire> BlockingSide::shared_wire(TimePoint deadline) {
         if (shared_.empty() && !opening_ && node.breaker().state() != CircuitState::closed) {
             return node.circuit_open_error(node.admit(Clock::now()));
         }
+        if (closed_) return *refusing_;
     }
-    return *closed_;
 }
 
 result<BlockingSide::Wire> BlockingSide::open_shared(Lock& lock, TimePoint deadline) {
@@ -138,7 +144,7 @@ result<BlockingSide::Wire> BlockingSide::open_shared(Lock& lock, TimePoint deadl
                 connection.expires, extra};
     if (closed_) {
         lost(made);
-        return *closed_;
+        return *refusing_;
     }
     shared_.push_back(made);
     return made.wire;
@@ -208,7 +214,7 @@ result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadlin
     const Lock lock(mutex_);
     if (closed_) {
         connections_->end_lease({});
-        return *closed_;
+        return *refusing_;
     }
     leased_.push_back(wire.get());
     return Lease(shared_from_this(), std::move(wire), connection.expires);
@@ -228,8 +234,8 @@ void BlockingSide::end_lease(std::unique_ptr<connection::BlockingWire> wire, boo
 
 std::optional<Error> BlockingSide::pause_until(TimePoint time) {
     Lock lock(mutex_);
-    changed_.wait_until(lock, time, [&] { return closed_.has_value(); });
-    return closed_;
+    changed_.wait_until(lock, time, [&] { return refusing_.has_value(); });
+    return refusing_;
 }
 
 void BlockingSide::tidy(TimePoint now) {
@@ -257,12 +263,30 @@ void BlockingSide::tidy(TimePoint now) {
     });
 }
 
+void BlockingSide::stop_intake(const Error& error) {
+    const Lock lock(mutex_);
+    if (!refusing_) refusing_ = error;
+    changed_.notify_all();
+}
+
+bool BlockingSide::is_busy() const {
+    const Lock lock(mutex_);
+    const auto carries = [](const connection::BlockingWire& wire) {
+        return wire.in_flight() != 0 || wire.waiting() != 0;
+    };
+    const auto shared_carries = [&](const Shared& one) { return carries(*one.wire); };
+    return waiting_ != 0 || opening_ || std::any_of(shared_.begin(), shared_.end(), shared_carries) ||
+           std::any_of(retired_.begin(), retired_.end(), shared_carries) ||
+           std::any_of(leased_.begin(), leased_.end(),
+                       [&](const connection::BlockingWire* wire) { return carries(*wire); });
+}
+
 void BlockingSide::close(const Error& error) {
     std::vector<Shared> wires;
     {
         const Lock lock(mutex_);
-        if (closed_) return;
-        closed_ = error;
+        if (std::exchange(closed_, true)) return;
+        if (!refusing_) refusing_ = error;
         wires.swap(shared_);
         wires.insert(wires.end(), retired_.begin(), retired_.end());
         retired_.clear();

@@ -72,6 +72,11 @@ public:
     std::optional<Error> pause_until(TimePoint time);
     /// Closes wires that were unused or lived for too long.
     void tidy(TimePoint now);
+    bool is_forked() const noexcept { return connections_->node().is_forked(); }
+    /// Takes no more callers, and ends pauses. Who is under way goes on.
+    void stop_intake(const Error& error);
+    /// A call is under way.
+    bool is_busy() const;
     /// Fails all callers. The connections are closed already.
     void close(const Error& error);
 
@@ -108,7 +113,8 @@ private:
     std::size_t waiting_ = 0;  // callers waiting for the first shared wire
     bool opening_ = false;
     TimePoint next_growth_ = TimePoint::min();
-    std::optional<Error> closed_;
+    std::optional<Error> refusing_;
+    bool closed_ = false;
 };
 
 }  // namespace redoubt::pool

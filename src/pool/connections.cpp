@@ -73,7 +73,7 @@ connection::WireSettings Connections::wire() const {
 
 Ledger::Grant Connections::request(Waiting& waiting) {
     const Lock lock(mutex_);
-    if (closed_) return Ledger::Grant::refuse;
+    if (refusing_) return Ledger::Grant::refuse;
     const Ledger::Grant grant = ledger_.request();
     if (grant != Ledger::Grant::wait) return grant;
     waiting.previous_ = last_;
@@ -86,7 +86,7 @@ Ledger::Grant Connections::request(Waiting& waiting) {
 
 Ledger::Grant Connections::request_now() {
     const Lock lock(mutex_);
-    return closed_ ? Ledger::Grant::refuse : ledger_.request_now();
+    return refusing_ ? Ledger::Grant::refuse : ledger_.request_now();
 }
 
 void Connections::unlink(Waiting& waiting) noexcept {
@@ -194,7 +194,7 @@ void Connections::close_resting(std::size_t index) {
 Connections::Opening Connections::begin_spare() {
     {
         const Lock lock(mutex_);
-        if (closed_ || ledger_.created() + ledger_.opening() >= settings_->min_idle || !ledger_.begin_spare()) {
+        if (refusing_ || ledger_.created() + ledger_.opening() >= settings_->min_idle || !ledger_.begin_spare()) {
             return Opening::refused;
         }
     }
@@ -256,10 +256,20 @@ TimePoint Connections::expiry(TimePoint now) const {
     return now + std::chrono::duration_cast<Duration>(settings_->lifetime * share);
 }
 
+void Connections::stop_intake(const Error& error) {
+    const Lock lock(mutex_);
+    if (!refusing_) refusing_ = std::make_unique<const Error>(error);
+}
+
+bool Connections::is_busy() const {
+    const Lock lock(mutex_);
+    return ledger_.waiting() != 0 || ledger_.opening() != 0;
+}
+
 void Connections::close(const Error& error) {
     const Lock lock(mutex_);
-    if (closed_) return;
-    closed_ = std::make_unique<const Error>(error);
+    if (std::exchange(closed_, true)) return;
+    if (!refusing_) refusing_ = std::make_unique<const Error>(error);
     while (!resting_.empty()) {
         resting_.pop_back();
         if (resting_.size() < ledger_.idle()) ledger_.idle_closed();
@@ -275,12 +285,12 @@ void Connections::close(const Error& error) {
 
 Error Connections::refusal() const {
     const Lock lock(mutex_);
-    return closed_ ? *closed_ : exhausted("max_total_connections are open");
+    return refusing_ ? *refusing_ : exhausted("max_total_connections are open");
 }
 
 std::optional<Error> Connections::closed() const {
     const Lock lock(mutex_);
-    return closed_ ? std::optional<Error>(*closed_) : std::nullopt;
+    return refusing_ ? std::optional<Error>(*refusing_) : std::nullopt;
 }
 
 Connections::Figures Connections::figures() const {

@@ -120,11 +120,15 @@ public:
     /// When a connection made now is to be replaced.
     TimePoint expiry(TimePoint now) const;
 
+    /// Nobody asks for another one from now on. Who waits or opens one already goes on.
+    void stop_intake(const Error& error);
+    /// Somebody waits for one of its own, or opens one.
+    bool is_busy() const;
     /// Refuses all who wait, closes those that rest, and lets nobody open another.
     void close(const Error& error);
     /// Why an opening was refused.
     Error refusal() const;
-    /// Why, once it is closed.
+    /// Why, once its intake is stopped.
     std::optional<Error> closed() const;
 
     struct Figures {
@@ -156,7 +160,8 @@ private:
     std::vector<Resting> resting_;  // last in, first out
     Waiting* first_ = nullptr;
     Waiting* last_ = nullptr;
-    std::unique_ptr<const Error> closed_;
+    std::unique_ptr<const Error> refusing_;
+    bool closed_ = false;
 };
 
 Error exhausted(std::string_view static_text);

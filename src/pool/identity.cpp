@@ -2,6 +2,7 @@
 #include "pool/identity.hpp"
 
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -18,6 +19,7 @@ namespace {
 
 namespace asio = boost::asio;
 using connection::DialOutcome;
+using Known = std::optional<Identity::Login>;
 
 connection::SessionSettings session_as(const Node& node, const Identity::Login& login) {
     connection::SessionSettings session = node.session();
@@ -48,6 +50,36 @@ Error not_set_up(Error why) {
     error.cause = std::make_shared<const Error>(std::move(why));
     return error;
 }
+
+/// Nothing when `prepare` has to come before.
+result<Known> known_login(Identity& identity, std::uint64_t refused) {
+    return refused == 0 ? identity.login() : result<Known>(Known());
+}
+
+/// The application's provider of credentials, asked each time.
+class Provided final : public Identity {
+public:
+    explicit Provided(std::function<Credentials()> provider) : provider_(std::move(provider)) {}
+    result<Known> login() override {
+        try {
+            Credentials now = provider_();
+            return Known(Login{std::move(now.user), std::move(now.password), 1});
+        } catch (const std::exception& broken) {
+            return no_credentials(broken.what());
+        } catch (...) {
+            return no_credentials("something that is no std::exception");
+        }
+    }
+    // Nothing can be done but to ask again.
+    void prepare(std::uint64_t, Done done) override { done(std::nullopt); }
+
+private:
+    static Error no_credentials(std::string_view why) {
+        return Error::with_detail(ErrorKind::configuration, Certainty::not_sent, Stage::connecting,
+                                  "credentials_provider failed: " + std::string(why));
+    }
+    std::function<Credentials()> provider_;
+};
 
 std::optional<Error> prepare_blocking(Identity& identity, std::uint64_t refused, TimePoint until) {
     // The answer may come after this has given up.
@@ -93,21 +125,28 @@ asio::awaitable<std::optional<Error>> prepare_async(Identity& identity, std::uin
 
 }  // namespace
 
+std::shared_ptr<Identity> make_provided_identity(std::function<Credentials()> provider) {
+    return provider ? std::make_shared<Provided>(std::move(provider)) : nullptr;
+}
+
 DialOutcome dial_as(const Node& node, Identity* identity, TimePoint until) {
-    if (identity == nullptr) return connection::dial_blocking(node.session(), node.tls(), until);
+    if (identity == nullptr) return connection::dial_blocking(node.session(), node.tls(), until, &node.stop_signal());
     std::uint64_t refused = 0;
     for (;;) {
-        std::optional<Identity::Login> login = identity->login();
-        if (!login || refused != 0) {
+        result<Known> login = known_login(*identity, refused);
+        if (!login) return failed(login.error());
+        if (!*login) {
             if (std::optional<Error> error = prepare_blocking(*identity, refused, until)) {
                 return failed(not_set_up(std::move(*error)));
             }
             login = identity->login();
-            if (!login) return failed(no_login());
+            if (!login) return failed(login.error());
+            if (!*login) return failed(no_login());
         }
-        DialOutcome outcome = connection::dial_blocking(session_as(node, *login), node.tls(), until);
+        DialOutcome outcome =
+            connection::dial_blocking(session_as(node, **login), node.tls(), until, &node.stop_signal());
         if (refused != 0 || !is_login_refused(outcome.error)) return outcome;
-        refused = login->version;
+        refused = (*login)->version;
     }
 }
 
@@ -115,17 +154,19 @@ asio::awaitable<DialOutcome> async_dial_as(const Node& node, Identity* identity,
     if (identity == nullptr) co_return co_await connection::async_dial(node.session(), node.tls(), until);
     std::uint64_t refused = 0;
     for (;;) {
-        std::optional<Identity::Login> login = identity->login();
-        if (!login || refused != 0) {
+        result<Known> login = known_login(*identity, refused);
+        if (!login) co_return failed(login.error());
+        if (!*login) {
             std::optional<Error> error = co_await prepare_async(*identity, refused);
             if (error) co_return failed(not_set_up(std::move(*error)));
             login = identity->login();
-            if (!login) co_return failed(no_login());
+            if (!login) co_return failed(login.error());
+            if (!*login) co_return failed(no_login());
         }
-        connection::SessionSettings session = session_as(node, *login);
+        connection::SessionSettings session = session_as(node, **login);
         DialOutcome outcome = co_await connection::async_dial(std::move(session), node.tls(), until);
         if (refused != 0 || !is_login_refused(outcome.error)) co_return outcome;
-        refused = login->version;
+        refused = (*login)->version;
     }
 }
 

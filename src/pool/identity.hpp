@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,7 @@
 
 #include <redoubt/base/clock.hpp>
 #include <redoubt/base/error.hpp>
+#include <redoubt/base/result.hpp>
 
 #include "connection/dialer.hpp"
 #include "pool/node.hpp"
@@ -27,14 +29,17 @@ public:
     };
     virtual ~Identity() = default;
 
-    /// What to log in with now; nullopt: `prepare` has to come first.
-    virtual std::optional<Login> login() const = 0;
+    /// What to log in with now; nullopt: `prepare` has to come first. An error ends the dial.
+    virtual result<std::optional<Login>> login() = 0;
     /// Has the user made at the server. `refused`: the version of a login that the server did not take; 0: none. `done`
     /// is called exactly once, from any thread, perhaps before this returns: nullopt, and then there is a `login`, or
     /// why there is none. It takes connection_timeout at most.
     using Done = std::function<void(std::optional<Error>)>;
     virtual void prepare(std::uint64_t refused, Done done) = 0;
 };
+
+/// Whoever the application's provider names, each time it is asked. Null without a provider.
+std::shared_ptr<Identity> make_provided_identity(std::function<Credentials()> provider);
 
 /// Opens a connection to the node as this user, or as the URL's when `identity` is null. A login that the server does
 /// not take is prepared once more, because the server may have been restarted without its users.

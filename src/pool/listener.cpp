@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -136,11 +137,15 @@ void Listener::close(const Error& why) {
     Lock lock(mutex_);
     if (closed_) return;
     closed_ = why;
-    asio::post(executor_, [self = shared_from_this()] { self->shut(); });
+    asio::post(executor_, [self = shared_from_this()] {
+        self->stop_dialing();
+        self->shut();
+    });
     changed(std::move(lock));
 }
 
 void Listener::close_here(const Error& why) {
+    stop_dialing();
     shut();
     Lock lock(mutex_);
     if (closed_) return;
@@ -175,7 +180,8 @@ void Listener::go_on() {
     } else if (wanted && !dialing_) {
         if (Clock::now() < connect_at_) return arm_timer(connect_at_);
         dialing_ = true;
-        asio::co_spawn(executor_, dial(shared_from_this()), asio::detached);
+        asio::co_spawn(executor_, dial(shared_from_this()),
+                       asio::bind_cancellation_slot(stop_dial_.slot(), asio::detached));
     }
 }
 
@@ -386,6 +392,10 @@ void Listener::lose(const Error& error) {
     lock.unlock();
     if (owed) connections_->node().record_connection_failure(error, Clock::now());
     try_again_later(error);
+}
+
+void Listener::stop_dialing() {
+    if (dialing_) stop_dial_.emit(asio::cancellation_type::terminal);
 }
 
 void Listener::shut() noexcept {

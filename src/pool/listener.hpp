@@ -15,6 +15,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -88,6 +89,7 @@ private:
     void try_again_later(const Error& error);
     void end_if_unwanted();
     void close_transport() noexcept;
+    void stop_dialing();
     void shut() noexcept;
     void changed(Lock lock);
 
@@ -113,6 +115,7 @@ private:
     unsigned failures_ = 0;
     std::minstd_rand random_;
     bool dialing_ = false;
+    boost::asio::cancellation_signal stop_dial_;
     bool waiting_readable_ = false;
     bool waiting_writable_ = false;
 };

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "connection/server_error.hpp"
+
 namespace redoubt::pool {
 
 Node::Node(const RedisServiceConfig& config, const Target& target, std::shared_ptr<Telemetry> telemetry)
@@ -18,6 +20,7 @@ Node::Node(const RedisServiceConfig& config, const Target& target, std::shared_p
       telemetry_(std::move(telemetry)) {}
 
 Node::Admission Node::admit_probe(TimePoint now) {
+    if (is_forked()) return {};
     const Admission admission = breaker_.admit(now);
     if (admission.began_half_open) announce({true, CircuitState::open, CircuitState::half_open});
     return admission;
@@ -32,6 +35,8 @@ void Node::record_failure(const Admission& admission, TimePoint now) {
 }
 
 void Node::record_connection_failure(const Error& error, TimePoint now) {
+    // Of a dial that `close` has ended.
+    if (stopped_.load(std::memory_order_acquire)) return;
     Error told = error;
     told.origin = origin_;
     telemetry_->connection_failed(told);
@@ -39,13 +44,33 @@ void Node::record_connection_failure(const Error& error, TimePoint now) {
     if (error.kind == ErrorKind::authentication || error.kind == ErrorKind::configuration) return;
     // A reply past the limits of the configuration is the doing of whoever stored it.
     if (error.kind == ErrorKind::reply_type) return;
+    // One whose mood refuses the handshake (BUSY) answers; LOADING is another matter.
+    if (error.kind == ErrorKind::server && !connection::is_node_failure(error.prefix())) return;
     // Nor is it tried while a pool's user waits to be set up.
     if (error.kind == ErrorKind::pool_exhausted) return;
     const Admission admission = breaker_.admit_if_closed(now);
     if (admission) record_failure(admission, now);
 }
 
+// The breaker is what every call asks first, by one load: so it refuses those of a child, too, before they come to a
+// mutex that nobody will unlock there.
+void Node::in_child() noexcept {
+    forked_.store(true, std::memory_order_relaxed);
+    (void)breaker_.force_open(Clock::now());
+}
+
 Error Node::circuit_open_error(const Admission& refused) const {
+    if (is_forked()) {
+        Error error = base::forked_error();
+        error.origin = origin_;
+        return error;
+    }
+    // Nobody probes it any more, so the caller would wait for nothing.
+    if (stopped_.load(std::memory_order_acquire)) {
+        Error error = Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
+        error.origin = origin_;
+        return error;
+    }
     Error error = Error::of(ErrorKind::circuit_open, Certainty::not_sent, Stage::admission,
                             "the node's circuit breaker is open; it is probed in the background");
     error.retry_after = refused.retry_after;

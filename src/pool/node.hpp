@@ -10,7 +10,9 @@
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
 
+#include "base/fork_guard.hpp"
 #include "connection/session.hpp"
+#include "connection/stop_signal.hpp"
 #include "connection/tls_context.hpp"
 #include "connection/wire_settings.hpp"
 #include "pool/large_keys.hpp"
@@ -46,6 +48,8 @@ public:
     void release(const Admission& admission) noexcept { breaker_.release(admission); }
     /// A connection could not be made or broke: one failure, whatever it carried.
     void record_connection_failure(const Error& error, TimePoint now);
+    /// This is a child of the process that made it: nobody is admitted any more.
+    bool is_forked() const noexcept { return forked_.load(std::memory_order_relaxed); }
     /// The error of a call that the breaker refused.
     Error circuit_open_error(const Admission& refused) const;
 
@@ -53,8 +57,12 @@ public:
     void when_opened(std::function<void()> start_probing) { when_opened_ = std::move(start_probing); }
     /// The service closes: the breaker's owner is not to be called any more.
     void stop_probing() noexcept { stopped_.store(true, std::memory_order_release); }
+    /// Ends the dials of threads that wait.
+    void stop_dials() noexcept { stop_.stop(); }
+    const connection::StopSignal& stop_signal() const noexcept { return stop_; }
 
 private:
+    void in_child() noexcept;
     void announce(const RedisCircuitBreaker::Change& change);
 
     std::shared_ptr<const ErrorOrigin> origin_;
@@ -67,6 +75,9 @@ private:
     std::shared_ptr<Telemetry> telemetry_;
     std::function<void()> when_opened_;
     std::atomic<bool> stopped_{false};
+    std::atomic<bool> forked_{false};
+    connection::StopSignal stop_;
+    base::ForkWatch watch_{this, [](void* node) noexcept { static_cast<Node*>(node)->in_child(); }};  // last
 };
 
 }  // namespace redoubt::pool

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -71,6 +73,7 @@ public:
     std::shared_ptr<connection::AsyncWire> wire;
     TimePoint expires = TimePoint::max();
     bool connecting = false;
+    asio::cancellation_signal stop_dial;
 };
 
 OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> connections,
@@ -126,7 +129,8 @@ void OwnWires::proceed(const std::shared_ptr<One>& one, Ledger::Grant grant) {
         case Connections::Opening::ready: start(one, std::move(rested)); break;
         case Connections::Opening::dial:
             one->connecting = true;
-            asio::co_spawn(executor_, dial(shared_from_this(), one), asio::detached);
+            asio::co_spawn(executor_, dial(shared_from_this(), one),
+                           asio::bind_cancellation_slot(one->stop_dial.slot(), asio::detached));
             break;
         case Connections::Opening::refused: fail(one, connections_->refusal(), FailureSource::operation); break;
     }
@@ -220,6 +224,18 @@ TimePoint OwnWires::expire(TimePoint now) {
     return earliest;
 }
 
+void OwnWires::abandon(std::vector<Operation*>& into) {
+    by_operation_.clear();
+    for (const auto& [key, one] : all_) {
+        if (one->wire != nullptr) {
+            one->wire->abandon(into);
+        } else if (one->operation != nullptr) {
+            into.push_back(one->operation);
+        }
+        one->operation = nullptr;
+    }
+}
+
 void OwnWires::close(const Error& error) {
     const auto all = std::exchange(all_, {});
     by_operation_.clear();
@@ -228,6 +244,7 @@ void OwnWires::close(const Error& error) {
         if (one->wire == nullptr) {
             Operation& operation = *one->operation;
             one->give_up();
+            if (one->connecting) one->stop_dial.emit(asio::cancellation_type::terminal);
             operation.on_failure(error, FailureSource::wire);
         } else if (one->wire->is_open()) {
             connections_->end_lease(Connection{});

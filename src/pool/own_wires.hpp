@@ -43,7 +43,10 @@ public:
     bool is_unwritten(const Operation& operation) const noexcept;
     /// Fails those that wait and whose time is over, and tells when the next one's is.
     TimePoint expire(TimePoint now);
+    bool empty() const noexcept { return all_.empty(); }
     void close(const Error& error);
+    /// See AsyncPool.
+    void abandon(std::vector<Operation*>& into);
 
 private:
     class One;

@@ -83,8 +83,29 @@ PoolFigures Pool::figures() const {
     return figures;
 }
 
+void Pool::stop_intake(const Error& error) {
+    connections_->stop_intake(error);
+    if (BlockingSide* const side = blocking_published_.load(std::memory_order_acquire)) side->stop_intake(error);
+}
+
+bool Pool::is_busy() const {
+    const BlockingSide* const side = blocking_published_.load(std::memory_order_acquire);
+    if (side == nullptr) return false;
+    if (side->is_busy()) return true;
+    // Who waits for a connection of its own is one of the blocking callers for certain only while there are no others:
+    // those may be on a loop that does not run, for which a thread must not wait.
+    return connections_->is_busy() && async_published_.load(std::memory_order_acquire) == nullptr;
+}
+
+void Pool::stop_async_intake(const Error& error) {
+    connections_->stop_intake(error);
+    if (async_) async_->stop_intake(error);
+}
+
+// Async calls may still finish, and may open a connection for that: then `close_async` closes the rest.
 void Pool::close(const Error& error) {
-    connections_->close(error);
+    const bool alone = async_published_.load(std::memory_order_acquire) == nullptr;
+    alone ? connections_->close(error) : connections_->stop_intake(error);
     if (BlockingSide* const side = blocking_published_.load(std::memory_order_acquire)) side->close(error);
 }
 

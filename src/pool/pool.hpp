@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -79,10 +80,19 @@ public:
     bool close_one_idle() { return connections_->close_one_idle(); }
 
     PoolFigures figures() const;
+    /// No new calls of blocking callers; those under way go on.
+    void stop_intake(const Error& error);
+    bool is_busy() const;
     /// Fails all blocking callers and closes their connections.
     void close(const Error& error);
     /// The same of the async side, on its executor.
     void close_async(const Error& error);
+    void stop_async_intake(const Error& error);
+    bool is_busy_async() const { return async_ && async_->is_busy(); }
+    /// See AsyncPool.
+    void abandon(std::vector<Operation*>& into) {
+        if (async_) async_->abandon(into);
+    }
 
 private:
     AsyncPool& make_async();

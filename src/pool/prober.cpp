@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -19,31 +21,40 @@ namespace redoubt::pool {
 namespace asio = boost::asio;
 
 struct Prober::Loop {
-    Loop(const asio::any_io_executor& executor, std::shared_ptr<Node> probed)
-        : timer(executor), node(std::move(probed)) {}
+    Loop(const asio::any_io_executor& executor, std::shared_ptr<Node> probed, std::shared_ptr<Identity> login)
+        : timer(executor), node(std::move(probed)), identity(std::move(login)) {}
 
     asio::awaitable<void> run(std::shared_ptr<Prober> owner);
     asio::awaitable<std::optional<Error>> probe();
     asio::awaitable<void> pause_until(TimePoint time);
 
     asio::steady_timer timer;
+    asio::cancellation_signal stop_dial;
     std::shared_ptr<Node> node;
+    std::shared_ptr<Identity> identity;
     connection::Transport transport;  // kept from one probe to the next
 };
 
-Prober::Prober(asio::any_io_executor executor, std::shared_ptr<Node> node)
-    : executor_(std::move(executor)), node_(std::move(node)), loop_(std::make_shared<Loop>(executor_, node_)) {}
+Prober::Prober(asio::any_io_executor executor, std::shared_ptr<Node> node, std::shared_ptr<Identity> identity)
+    : executor_(std::move(executor)),
+      node_(std::move(node)),
+      loop_(std::make_shared<Loop>(executor_, node_, std::move(identity))) {}
 
 void Prober::wake() {
     if (stopped_.load(std::memory_order_acquire) || running_.exchange(true, std::memory_order_acq_rel)) return;
     asio::post(executor_, [self = shared_from_this()] {
-        asio::co_spawn(self->executor_, self->loop_->run(self), asio::detached);
+        asio::co_spawn(self->executor_, self->loop_->run(self),
+                       asio::bind_cancellation_slot(self->loop_->stop_dial.slot(), asio::detached));
     });
 }
 
 void Prober::stop() {
     stopped_.store(true, std::memory_order_release);
-    asio::dispatch(executor_, [self = shared_from_this()] { self->loop_->timer.cancel(); });
+    asio::dispatch(executor_, [self = shared_from_this()] {
+        self->loop_->timer.cancel();
+        if (self->running_.load(std::memory_order_acquire))
+            self->loop_->stop_dial.emit(asio::cancellation_type::terminal);
+    });
 }
 
 asio::awaitable<void> Prober::Loop::run(std::shared_ptr<Prober> owner) {
@@ -76,7 +87,9 @@ asio::awaitable<void> Prober::Loop::run(std::shared_ptr<Prober> owner) {
 asio::awaitable<std::optional<Error>> Prober::Loop::probe() {
     if (!transport.is_open()) {
         connection::DialOutcome dialed =
-            co_await connection::async_dial(node->session(), node->tls(), Clock::now() + node->connection_timeout());
+            co_await async_dial_as(*node, identity.get(), Clock::now() + node->connection_timeout());
+        // A server that refuses the login answers: whoever calls is told of that, and not of a breaker.
+        if (dialed.error && dialed.error->kind == ErrorKind::authentication) co_return std::nullopt;
         if (dialed.error) co_return dialed.error;
         transport = std::move(dialed.transport);
     }

@@ -7,6 +7,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include "pool/identity.hpp"
 #include "pool/node.hpp"
 
 namespace redoubt::pool {
@@ -14,7 +15,9 @@ namespace redoubt::pool {
 /// Lives on an executor; `wake` may be called from any thread.
 class Prober : public std::enable_shared_from_this<Prober> {
 public:
-    Prober(boost::asio::any_io_executor executor, std::shared_ptr<Node> node);
+    /// `identity`: as whom it logs in; null: as the URL says.
+    Prober(boost::asio::any_io_executor executor, std::shared_ptr<Node> node,
+           std::shared_ptr<Identity> identity = nullptr);
 
     /// The breaker has opened. Does nothing while it is probing already.
     void wake();

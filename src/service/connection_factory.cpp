@@ -14,9 +14,11 @@
 
 #include <redoubt/base/isolation_counters.hpp>
 
+#include "base/fork_guard.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "isolation/acl_provisioner.hpp"
 #include "isolation/project_id.hpp"
+#include "service/closing.hpp"
 #include "service/script_access.hpp"
 #include "topology/topology.hpp"
 
@@ -59,6 +61,7 @@ struct RedisConnectionFactory::Impl {
     }
 
     std::shared_ptr<isolation::Project> project(std::string_view id, bool prefixed) {
+        if (generation != base::process_generation()) raise(base::forked_error());
         const std::lock_guard lock(mutex);
         return find_or_make(id, prefixed);
     }
@@ -187,6 +190,7 @@ struct RedisConnectionFactory::Impl {
         return projects.size() - (projects.contains(own_project) ? 1 : 0);
     }
 
+    const std::uint32_t generation = base::process_generation();
     RedisServiceConfig config;
     service::ScriptAccess scripts{config};
     Target target;
@@ -296,14 +300,8 @@ void RedisConnectionFactory::close() {
         if (std::exchange(impl_->closed, true)) return;
     }
     impl_->topology->stop();
-    const Error reason = dispatch::service_closed_error();
-    for (const auto& project : impl_->all_projects()) {
-        dispatch::Dispatcher& dispatcher = project->dispatcher();
-        dispatcher.refuse_foreign_starts();
-        dispatcher.router().for_each_pool([&](pool::Pool& pool) { pool.close(reason); });
-        // The project is kept until its async side is closed on its own loop.
-        boost::asio::post(dispatcher.lane(), [project, reason] { project->dispatcher().close_async(reason); });
-    }
+    service::close_projects(impl_->all_projects(), impl_->lanes, impl_->config.drain_timeout,
+                            [impl = impl_] { impl->topology->stop_dials(); });
     // Afterwards, so that a dial that waits for its user finds its pool closed.
     if (impl_->provisioner) impl_->provisioner->stop();
 }

@@ -1,6 +1,8 @@
 // service: RedisService; see its header.
 #include <redoubt/service/service.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <future>
 #include <mutex>
 #include <optional>
@@ -8,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -15,6 +18,8 @@
 #include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/service/connection_factory.hpp>
 
+#include "base/fork_guard.hpp"
+#include "connection/server_error.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "service/log_telemetry.hpp"
 #include "service/monitor.hpp"
@@ -40,7 +45,7 @@ public:
     // Everything that was on the loop has been closed before: it runs out by itself, and is stopped when it does not.
     ~OwnLane() {
         work_.reset();
-        if (thread_.get_id() == std::this_thread::get_id()) {
+        if (left_alone_) {
             thread_.detach();
             return;
         }
@@ -50,6 +55,10 @@ public:
         state_->loop.restart();
         state_->loop.poll();
     }
+    bool runs_here() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
+    /// Its thread ends by itself when what is on the loop has ended: whoever closes the service is such a thread, and
+    /// must not wait.
+    void leave_alone() noexcept { left_alone_ = true; }
     RedisConnectionFactory::Lane lane() { return {state_->loop.get_executor(), state_}; }
 
 private:
@@ -60,11 +69,19 @@ private:
     std::shared_ptr<State> state_;
     asio::executor_work_guard<asio::io_context::executor_type> work_;
     std::thread thread_;
+    bool left_alone_ = false;
 };
 
 Error not_initialized() {
     return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission,
                      "the service is not initialized, or it is closed: call initialize() first");
+}
+
+// A server that cannot save (MISCONF) refuses even PING; but it answers, and serves what it can.
+void check_answered(const result<std::string>& pong) {
+    if (pong) return;
+    if (pong.error().kind != ErrorKind::server || connection::is_passing(pong.error().prefix())) raise(pong.error());
+    service::log_warning(fmt::format("the server is there, but not well: {}", pong.error().message()));
 }
 
 }  // namespace
@@ -79,6 +96,9 @@ struct RedisService::Impl {
         ~Running() {
             if (monitor) monitor->stop();
             if (factory) factory->close();
+            if (std::any_of(own_lanes.begin(), own_lanes.end(), [](const auto& lane) { return lane->runs_here(); })) {
+                for (const auto& lane : own_lanes) lane->leave_alone();
+            }
             own_lanes.clear();  // joins
         }
     };
@@ -108,13 +128,18 @@ struct RedisService::Impl {
         return made;
     }
 
+    /// It was initialized, and then this process forked from that one: threads are missing here, mutexes may be locked.
+    bool is_forked() const noexcept { return generation != base::process_generation() && running != nullptr; }
+
     // Callers get the factory alone: whoever lets go of `Running` joins its threads, so that must be `close`.
     std::shared_ptr<RedisConnectionFactory> factory() const {
+        if (is_forked()) raise(base::forked_error());
         const std::lock_guard lock(mutex);
         if (!running) raise(not_initialized());
         return running->factory;
     }
     bool is_running() const {
+        if (is_forked()) raise(base::forked_error());
         const std::lock_guard lock(mutex);
         return running != nullptr;
     }
@@ -123,9 +148,11 @@ struct RedisService::Impl {
         {
             const std::lock_guard lock(mutex);
             old = std::exchange(running, std::move(value));
+            generation = base::process_generation();
         }
     }
 
+    std::atomic<std::uint32_t> generation{base::process_generation()};  // of the process that initialized it
     RedisServiceConfig config;
     asio::io_context* loop;
     std::shared_ptr<Telemetry> telemetry;
@@ -141,7 +168,7 @@ RedisService::~RedisService() { close(); }
 void RedisService::initialize() {
     if (impl_->is_running()) return;
     auto running = impl_->make_running();
-    (void)running->factory->own_connection().ping();
+    check_answered(running->factory->own_connection().try_ping());
     running->monitor->start();
     impl_->set(std::move(running));
 }
@@ -149,12 +176,19 @@ void RedisService::initialize() {
 asio::awaitable<void> RedisService::async_initialize() {
     if (impl_->is_running()) co_return;
     auto running = impl_->make_running();
-    (void)co_await running->factory->own_connection().async().ping()(asio::use_awaitable);
+    check_answered(co_await running->factory->own_connection().async().try_ping()(asio::use_awaitable));
     running->monitor->start();
     impl_->set(std::move(running));
 }
 
-void RedisService::close() noexcept { impl_->set(nullptr); }
+void RedisService::close() noexcept {
+    if (!impl_->is_forked()) return impl_->set(nullptr);
+    // In a child nothing of the parent's can be ended: it is left as it is, and this begins anew.
+    auto fresh = std::make_unique<Impl>(impl_->config, impl_->loop);
+    fresh->telemetry = impl_->telemetry;
+    (void)impl_.release();
+    impl_ = std::move(fresh);
+}
 
 ProjectIsolatedRedisClient RedisService::get_connection(std::string_view project_id) {
     return impl_->factory()->get_connection(project_id);
@@ -174,6 +208,7 @@ asio::awaitable<boost::json::object> RedisService::async_health_check() {
 }
 
 boost::json::object RedisService::last_health() const {
+    if (impl_->is_forked()) raise(base::forked_error());
     const std::lock_guard lock(impl_->mutex);
     if (!impl_->running) raise(not_initialized());
     return impl_->running->monitor->last();
@@ -181,6 +216,7 @@ boost::json::object RedisService::last_health() const {
 
 boost::json::object RedisService::get_metrics() const {
     std::shared_ptr<RedisConnectionFactory> factory;
+    if (impl_->is_forked()) raise(base::forked_error());
     {
         const std::lock_guard lock(impl_->mutex);
         if (!impl_->running) return {{"initialized", false}};

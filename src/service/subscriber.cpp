@@ -234,7 +234,12 @@ Subscriber::Iterator& Subscriber::Iterator::operator++() {
 std::uint64_t Subscriber::dropped() const { return impl_->listener->dropped(); }
 
 void Subscriber::close() noexcept {
-    if (impl_) impl_->listener->close(Impl::closed_error());
+    if (!impl_) return;
+    if (impl_->handle.project->dispatcher().is_forked()) {
+        static_cast<void>(new std::shared_ptr<Impl>(std::move(impl_)));  // the parent's: never ended here
+        return;
+    }
+    impl_->listener->close(Impl::closed_error());
 }
 
 }  // namespace redoubt

@@ -79,7 +79,8 @@ public:
           rated_(may_be_rated(config)),
           budget_(std::move(budget)),
           node_(std::make_shared<pool::Node>(config, target, std::move(telemetry))),
-          prober_(std::make_shared<pool::Prober>(lane, node_)) {
+          provided_(pool::make_provided_identity(config.credentials_provider)),
+          prober_(std::make_shared<pool::Prober>(lane, node_, provided_)) {
         // The prober holds the node; the node must not hold the prober.
         node_->when_opened([weak = std::weak_ptr<pool::Prober>(prober_)] {
             if (const auto prober = weak.lock()) prober->wake();
@@ -89,6 +90,7 @@ public:
     std::unique_ptr<Router> open_project(const boost::asio::io_context::executor_type& lane,
                                          std::shared_ptr<pool::Identity> identity,
                                          const ProjectLimits& limits) override {
+        if (identity == nullptr) identity = provided_;
         auto pool = shared_ ? shared_pool(lane)
                             : pool::Pool::create(node_, budget_, settings_within(limits), lane, std::move(identity));
         return std::make_unique<StandaloneRouter>(std::move(pool), rate_of(limits));
@@ -104,6 +106,7 @@ public:
         node_->stop_probing();
         prober_->stop();
     }
+    void stop_dials() override { node_->stop_dials(); }
 
 private:
     using Lane = boost::asio::io_context::executor_type;
@@ -118,7 +121,7 @@ private:
         for (const auto& [of, pool] : shared_pools_) {
             if (of == lane) return pool;
         }
-        return shared_pools_.emplace_back(lane, pool::Pool::create(node_, budget_, settings_, lane, nullptr)).second;
+        return shared_pools_.emplace_back(lane, pool::Pool::create(node_, budget_, settings_, lane, provided_)).second;
     }
 
     std::shared_ptr<const pool::PoolSettings> settings_;
@@ -128,6 +131,7 @@ private:
     std::vector<std::pair<Lane, std::shared_ptr<pool::Pool>>> shared_pools_;  // one a lane
     std::shared_ptr<pool::ConnectionBudget> budget_;
     std::shared_ptr<pool::Node> node_;
+    std::shared_ptr<pool::Identity> provided_;  // who logs in where no project's user does; null: the URL's
     std::shared_ptr<pool::Prober> prober_;
 };
 

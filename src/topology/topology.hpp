@@ -51,6 +51,8 @@ public:
     virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
     /// No more probing.
     virtual void stop() = 0;
+    /// Ends the dials of threads that wait.
+    virtual void stop_dials() = 0;
 };
 
 /// @throws RedisConfigurationException when TLS files cannot be used

@@ -77,6 +77,12 @@ struct Target {
 /// The URL of a target with its password masked: `rediss://user:***@host:6379/2`.
 std::string to_string(const Target& target);
 
+/// As whom to log in at the server. Holds a secret: never log one.
+struct Credentials {
+    std::string user;      ///< empty: the server's `default`
+    std::string password;  ///< empty: none
+};
+
 /// What one project may take of what it shares with others, so that none can crowd out the rest. 0: no limit of its own.
 struct ProjectLimits {
     std::size_t max_in_flight = 0;  ///< commands on one of its connections that are not answered, of a long pipeline,
@@ -114,6 +120,9 @@ struct RedisServiceConfig {
     /// Retry `unknown` outcomes of writes for which twice is the same as once (`SET k v`, `DEL`). Off: even
     /// those can undo what another client wrote in between.
     bool retry_idempotent_writes = false;
+    /// `close` lets the calls under way finish for so long. The default is `attempt_timeout`'s: by then what was sent has
+    /// been answered, or would not be. 0: they fail at once.
+    Duration drain_timeout = 2s;
 
     std::size_t max_queued_commands = 1'000'000;  ///< a wire's commands that are not answered
     std::size_t max_queued_bytes = 256u << 20;    ///< a wire's bytes that are not written
@@ -122,6 +131,11 @@ struct RedisServiceConfig {
     Duration health_check_interval = 30s;    ///< background monitor; 0 turns it off
     double memory_warning_threshold = 0.8;   ///< fraction of the memory limit, in (0, 1]
     double memory_critical_threshold = 0.9;  ///< above the warning, at most 1
+
+    /// Who logs in, instead of the user and the password of `url`: asked before each connection is opened, and once more
+    /// when the server refuses a login, so that a password can be rotated while the service runs. Connections that are
+    /// open keep their login. Called from any thread; must not block. What it throws ends the dial.
+    std::function<Credentials()> credentials_provider;
 
     /// A second wall behind the key prefix. Not with `pool_mode` shared: a connection never changes its user.
     AclUsers acl_users = AclUsers::off;

@@ -54,6 +54,9 @@ public:
     /// when `also_written`, leaving a tombstone that swallows its reply.
     void cancel(bool also_written);
 
+    /// The loop it lives on is being destroyed: destroys it, and its handler with it.
+    virtual void abandon() noexcept = 0;
+
     /// The service closes: a pause between two attempts ends now, on the lane, and the next attempt says why.
     void interrupt();
 
@@ -74,6 +77,7 @@ protected:
         direct,     ///< before `finish` returns, if it belongs to the lane; what it throws passes
         posted,     ///< to its executor
         elsewhere,  ///< the same, but the lane has ended: if it belongs there, on the system's executor
+        alone,      ///< the same in a child process, which has no threads for either: on one of its own
     };
     /// Where the outcome goes; the handler's type is forgotten here.
     class Receiver {
@@ -95,13 +99,17 @@ protected:
 
     const Lane& lane() const noexcept;
     ReplyReader& reader() noexcept { return reader_; }
+    /// The error of one of several commands, with its name and what the call knows.
+    Error of_command(std::uint32_t index, const Error& error);
 
 private:
     enum class Phase : std::uint8_t { idle, submitted, pausing };
+    class Start;
     // Seldom there: a refusal, and the timer between two attempts.
     struct Rare {
         std::optional<Error> refusal;
         std::optional<boost::asio::steady_timer> pause;
+        NamesPosition names;
     };
 
     void begin(TimePoint now) noexcept;

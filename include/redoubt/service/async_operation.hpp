@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
@@ -156,13 +158,21 @@ private:
             Handler handler(std::move(this->handler_));
             if (how == Ending::direct) return call.deliver(handler, error);
             auto deliver = call.delivery(std::move(handler), error);
-            if (how == Ending::elsewhere) {
+            if (how == Ending::alone) {
+                std::thread(std::move(deliver)).detach();
+            } else if (how == Ending::elsewhere) {
                 boost::asio::post(boost::asio::system_executor(), std::move(deliver));
             } else {
                 const auto executor = boost::asio::get_associated_executor(deliver.handler, deliver.lane);
                 boost::asio::post(executor, std::move(deliver));
             }
         }
+    };
+
+    /// The caller's wish to cancel, on its way to the lane.
+    struct Wish {
+        std::shared_ptr<isolation::Project> project;
+        PendingCall* call;  // of the lane; nullptr: it has ended
     };
 
     /// The handler runs on another loop, which must not end while the answer is still to come.
@@ -174,10 +184,42 @@ private:
             : ReceiverOf<ForeignReceiver, Handler>(call, std::forward<Given>(handler)),
               executor_(boost::asio::get_associated_executor(this->handler_, call.lane())),
               work_(boost::asio::prefer(boost::asio::any_io_executor(executor_),
-                                        boost::asio::execution::outstanding_work.tracked)) {}
+                                        boost::asio::execution::outstanding_work.tracked)) {
+            auto slot = boost::asio::get_associated_cancellation_slot(this->handler_);
+            if (!slot.is_connected()) return;
+            call.set_cancellable();
+            // A cancellation is emitted where the handler runs, and only on the lane it may touch the call, which may
+            // have ended by then.
+            wish_ = std::make_shared<Wish>(Wish{call.project_, &call});
+            slot.assign([wish = wish_](boost::asio::cancellation_type type) {
+                using boost::asio::cancellation_type;
+                if (type == cancellation_type::none) return;
+                const bool also_written =
+                    (type & (cancellation_type::terminal | cancellation_type::partial)) != cancellation_type::none;
+                boost::asio::post(wish->project->lane(), [wish, also_written] {
+                    if (wish->call != nullptr) wish->call->cancel(also_written);
+                });
+            });
+        }
+        ~ForeignReceiver() {
+            if (wish_) wish_->call = nullptr;
+        }
 
-        void finish(const Error* error, Ending) override {
+        void finish(const Error* error, Ending how) override {
             Handler handler(std::move(this->handler_));
+            if (how == Ending::alone) [[unlikely]] {
+                std::thread([executor = executor_,
+                             deliver = this->call_.delivery(std::move(handler), error)]() mutable {
+                    boost::asio::dispatch(executor, std::move(deliver));
+                }).detach();
+                return;
+            }
+            if (wish_) [[unlikely]] {
+                const auto executor(std::move(executor_));
+                const auto work(std::move(work_));
+                return boost::asio::post(executor,
+                                         ClearsSlot<Handler>{this->call_.delivery(std::move(handler), error)});
+            }
             const auto executor(std::move(executor_));
             // Given up only behind `post`: the other loop may run the handler, end and be destroyed before that returns.
             const auto work(std::move(work_));
@@ -187,6 +229,7 @@ private:
     private:
         boost::asio::associated_executor_t<Handler, Lane> executor_;
         boost::asio::any_io_executor work_;
+        std::shared_ptr<Wish> wish_;
     };
 
     /// An outcome on its way to its executor.
@@ -201,6 +244,16 @@ private:
             } else {
                 Completion::template fail<Value>(handler, outcome.error());
             }
+        }
+    };
+
+    /// The same, of one that could be cancelled: the slot belongs to where the handler runs.
+    template <class Handler>
+    struct ClearsSlot {
+        Delivery<Handler> delivery;
+        void operator()() {
+            boost::asio::get_associated_cancellation_slot(delivery.handler).clear();
+            delivery();
         }
     };
 
@@ -253,6 +306,7 @@ private:
         }
     }
 
+    void abandon() noexcept override { destroy(); }
     bool on_reply(std::string_view frame) override {
         return reader().take(
             frame, [this](ReplyCursor& cursor) { return replies_.read(reader().taken(), cursor, project_->prefix()); });
@@ -260,7 +314,7 @@ private:
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
         return replies_.read(index, cursor, prefix);
     }
-    void fail(std::uint32_t index, const Error& error) override { replies_.fail(index, error); }
+    void fail(std::uint32_t index, const Error& error) override { replies_.fail(index, of_command(index, error)); }
     std::string* long_string(std::uint32_t index, std::size_t size) override {
         return long_string_of(replies_, index, size);
     }

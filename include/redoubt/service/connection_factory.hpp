@@ -55,7 +55,9 @@ public:
 
     /// Opens what `min_idle_connections` asks for, and closes what rested too long. On the first lane.
     boost::asio::awaitable<void> maintain();
-    /// Fails all calls, closes all connections. Handles stay valid; their calls fail.
+    /// Takes no new calls, lets those under way finish for `drain_timeout`, fails the rest, closes all connections. Handles
+    /// stay valid; their calls fail. Waits for that where it can: not for async calls on a loop of the application's, nor
+    /// on one of the lanes; those finish, or fail, while the loop runs on.
     void close();
 
 private:

@@ -43,7 +43,11 @@ public:
     /// @throws RedisConnectionException, RedisAuthenticationException, RedisOperationTimeoutException,
     ///         RedisConfigurationException
     void initialize();
-    /// Stops intake, fails what is in flight with its certainty, closes all connections, ends the threads.
+    /// Takes no new calls, lets those under way finish for `drain_timeout`, fails the rest with their certainty, closes all
+    /// connections, ends the threads. On an application's loop async calls finish, or fail, while that runs on.
+    ///
+    /// In a child process (`fork`) the service refuses all calls and touches nothing of its parent's; after `close` it can
+    /// be initialized there, with threads and connections of its own.
     void close() noexcept;
 
     /// See RedisConnectionFactory::get_connection.
