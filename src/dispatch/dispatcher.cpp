@@ -108,7 +108,7 @@ void mark_io_thread() noexcept { is_io_thread = true; }
 std::optional<Error> refused_here() { return is_io_thread ? std::optional(io_thread_error()) : std::nullopt; }
 
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
-                    bool attempt_timeout_was_shorter, TimePoint now) {
+                    bool attempt_timeout_was_shorter, TimePoint now, Duration took) {
     const bool of_the_wire = error != nullptr && source == FailureSource::wire;
     const bool answered = error == nullptr || (!of_the_wire && error->stage == Stage::reply);
     const bool node_failed =
@@ -116,12 +116,17 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
         (answered ? connection::is_node_failure(error->prefix())
                   : error->kind == ErrorKind::timeout && error->stage == Stage::sent && attempt_timeout_was_shorter);
     if (node_failed) {
-        node.record_failure(admission, now);
+        node.record_failure(admission, now, took);
     } else if (answered) {
-        node.record_success(admission, now);
+        node.record_success(admission, now, took);
     } else {
         node.release(admission);
     }
+}
+
+// An answer about the data (WRONGTYPE) says nothing of the server, and neither does a full pool.
+void charge(policy::RetryBudget& budget, const Error& error) noexcept {
+    if (error.kind != ErrorKind::pool_exhausted && policy::may_pass(error)) budget.on_failure();
 }
 
 Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
@@ -165,15 +170,17 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
             return std::nullopt;
         }
         const bool ours = call.attempt_deadline() < state.deadline();
-        record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, Clock::now());
+        const TimePoint ended = Clock::now();
+        const Duration took = request.block_time() == Duration::zero() ? ended - now : Duration::zero();
+        record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, ended, took);
         if (!error) {
             pool.budget().on_success();
             return std::nullopt;
         }
-        if (error->kind != ErrorKind::pool_exhausted) pool.budget().on_failure();
-        const std::optional<Duration> pause =
-            state.after_failure(settings_, request.retry(), *error, call.reader().taken() != 0 && request.replies() > 1,
-                                pool.budget(), chance(), Clock::now());
+        charge(pool.budget(), *error);
+        const bool partly = call.reader().taken() != 0 && request.replies() > 1;
+        const std::optional<Duration> pause = state.after_failure(
+            settings_, *error, {request.retry(), partly, chance(), ended, node.refused_until()}, pool.budget());
         if (!pause) return described(*error);
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
         call.reader().restart();
@@ -242,7 +249,8 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
     pool::Node& node = route().pool.node();
     BlockingCall call(request, sink, prefix, trust, state.deadline(), attempt_time(settings_, request.block_time()));
     state.begin_attempt();
-    const pool::Node::Admission admission = node.admit(Clock::now());
+    const TimePoint began = Clock::now();
+    const pool::Node::Admission admission = node.admit(began);
     std::optional<Error> error = over_rate(request.replies(), Clock::now());
     if (error) {
         node.release(admission);
@@ -253,8 +261,10 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
         if (const std::optional<Error> loss = lease.wire().take_loss()) {
             node.record_connection_failure(*loss, Clock::now());
         }
+        const TimePoint ended = Clock::now();
+        const Duration took = request.block_time() == Duration::zero() ? ended - began : Duration::zero();
         record_attempt(node, admission, call.what_to_record(error), call.failure_source(),
-                       call.attempt_deadline() < state.deadline(), Clock::now());
+                       call.attempt_deadline() < state.deadline(), ended, took);
     }
     if (error) state.describe(*error, request.name(), origin_, Clock::now());
     return error;

@@ -22,4 +22,16 @@ std::optional<Duration> RateLimit::admit(std::uint32_t commands, TimePoint now) 
     }
 }
 
+std::optional<Duration> RateLimit::reserve(TimePoint now, Duration longest) noexcept {
+    const std::int64_t at = std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
+    std::int64_t full_at = full_at_.load(std::memory_order_relaxed);
+    for (;;) {
+        const std::int64_t next = std::max(full_at, at) + interval_;
+        const Duration wait = std::chrono::duration_cast<Duration>(
+            std::chrono::nanoseconds(std::max<std::int64_t>(next - burst_ - at, 0)));
+        if (wait > longest) return std::nullopt;
+        if (full_at_.compare_exchange_weak(full_at, next, std::memory_order_relaxed)) return wait;
+    }
+}
+
 }  // namespace redoubt::policy

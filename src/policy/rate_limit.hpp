@@ -20,6 +20,10 @@ public:
     /// full; those who come behind them wait until they are paid for.
     std::optional<Duration> admit(std::uint32_t commands, TimePoint now) noexcept;
 
+    /// Takes the next place of one in the queue of those who wait, and tells how long it is until then; nullopt: longer
+    /// than `longest`, and nothing was taken.
+    std::optional<Duration> reserve(TimePoint now, Duration longest) noexcept;
+
 private:
     const std::int64_t interval_;  // nanoseconds a command
     const std::int64_t burst_;     // in nanoseconds

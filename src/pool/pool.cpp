@@ -11,6 +11,7 @@ Pool::Pool(Private, std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget
            std::shared_ptr<Identity> identity)
     : connections_(
           std::make_shared<Connections>(std::move(node), std::move(budget), std::move(settings), std::move(identity))),
+      retry_budget_(connections_->settings().retry_tokens, connections_->settings().retry_refill),
       executor_(std::move(executor)) {}
 
 std::shared_ptr<Pool> Pool::create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
