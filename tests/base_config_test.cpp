@@ -489,7 +489,7 @@ TEST(Resolve, AWindowThatCouldNotOpenTheBreakerIsRefused) {
         c.circuit_breaker.slow_call_duration = c.attempt_timeout;
     });
     EXPECT_TRUE(has(slow, "circuit_breaker_slow_call_duration")) << slow;
-    EXPECT_TRUE(has(slow, "below attempt_timeout, 2s")) << slow;
+    EXPECT_TRUE(has(slow, "below attempt_timeout, 2 s")) << slow;
     const auto named = refusal_of_url("redis://:p@h?circuit_breaker_failure_rate_threshold=80%25");
     EXPECT_TRUE(has(named, "circuit_breaker_failure_rate_threshold")) << named;
     EXPECT_TRUE(has(named, "a fraction, 0 (off) to 1")) << named;

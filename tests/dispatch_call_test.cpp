@@ -418,7 +418,7 @@ TEST(RecordAttempt, CountsWhatTellsOfTheNodeAndNothingElse) {
             const pool::Node::Admission admission = node.admit(Clock::now());
             ASSERT_TRUE(admission);
             record_attempt(node, admission, row.error ? &*row.error : nullptr, row.source,
-                           row.attempt_timeout_was_shorter, Clock::now());
+                           row.attempt_timeout_was_shorter, Clock::now(), Duration::zero());
         }
         const CircuitBreakerMetrics metrics = node.breaker().metrics(Clock::now());
         const std::string which = row.error ? row.error->message() : "success";
