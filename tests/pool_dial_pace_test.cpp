@@ -1,4 +1,4 @@
-// pool: when a pool may open another connection, under a fake clock: pauses after failures, and the service's rate.
+// pool: when another connection to a node may be opened, under a fake clock: pauses after failures, and the service's rate.
 #include "pool/dial_pace.hpp"
 
 #include <vector>

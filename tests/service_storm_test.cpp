@@ -267,7 +267,6 @@ TEST_P(Storm, TenThousandCallersInAnOutageConnectNoFasterThanTheLimit) {
     given.max_retries = 3;
     given.retry_delay = 20ms;
     RedisService& service = start(given);
-    Ends warm;
     server().kill();
     const Turnstile turnstile(server().socket_path());
     const std::size_t memory = resident_bytes();

@@ -14,7 +14,6 @@
 
 #include "connection/transport.hpp"
 #include "pool/connection_budget.hpp"
-#include "pool/dial_pace.hpp"
 #include "pool/identity.hpp"
 #include "pool/ledger.hpp"
 #include "pool/node.hpp"
@@ -63,7 +62,9 @@ public:
     /// Opens one more, after `dial` was the answer below, when its turn has come: not while the node's breaker refuses,
     /// not at once after a failure, and no faster than the service may. `pause` sleeps until a time, or tells why not.
     connection::DialOutcome dial(TimePoint until, const std::function<std::optional<Error>(TimePoint until)>& pause);
-    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until);
+    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until) { return async_dial(until, until); }
+    /// For whoever does not have to have one: its turn has to come before `turn_until`.
+    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until, TimePoint turn_until);
 
     /// How a connection comes about.
     enum class Opening : std::uint8_t {
@@ -158,7 +159,6 @@ private:
     std::shared_ptr<ConnectionBudget> budget_;
     std::shared_ptr<const PoolSettings> settings_;  // one for all pools of a service
     std::shared_ptr<Identity> identity_;
-    DialPace pace_;
 
     mutable std::mutex mutex_;
     Ledger ledger_;

@@ -1,4 +1,4 @@
-// pool: when a pool may open another connection. Pure: time and chance come from outside.
+// pool: when another connection to a node may be opened. Pure: time and chance come from outside.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 namespace redoubt::pool {
 
-/// After a failed dial a pool waits, with full jitter over a time that doubles, so that those who lost their connections
-/// together do not come back together; and over all pools of a service the rate is limited. Thread-safe.
+/// After a failed dial each further one to the node waits, with full jitter over a time that doubles, so that those who
+/// lost their connections together do not come back together; and over the whole service the rate is limited. Thread-safe.
 class DialPace {
 public:
     /// The first pause is at most `base`, and none is longer than `cap`: short, because the breaker ends the attempts

@@ -38,7 +38,7 @@ std::optional<Error> Connections::refusal_to_dial(TimePoint now) const {
 
 result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
     if (std::optional<Error> why = refusal_to_dial(now)) return *why;
-    const std::optional<Duration> wait = pace_.begin(budget_->rate(), now, until - now, chance());
+    const std::optional<Duration> wait = node_->dial_pace().begin(budget_->rate(), now, until - now, chance());
     if (!wait) return exhausted("too many connections are being opened (max_connects_per_second)");
     return now + *wait;
 }
@@ -47,7 +47,7 @@ result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
 // says that the server is there, and that a pool's user is not set up says nothing.
 void Connections::dial_ended(const connection::DialOutcome& outcome) noexcept {
     const bool failed = outcome.error && outcome.error->kind == ErrorKind::connection;
-    if (failed || !outcome.error) pace_.ended(failed);
+    if (failed || !outcome.error) node_->dial_pace().ended(failed);
 }
 
 connection::DialOutcome Connections::dial(TimePoint until,
@@ -66,9 +66,9 @@ connection::DialOutcome Connections::dial(TimePoint until,
     return outcome;
 }
 
-asio::awaitable<connection::DialOutcome> Connections::async_dial(TimePoint until) {
+asio::awaitable<connection::DialOutcome> Connections::async_dial(TimePoint until, TimePoint turn_until) {
     TimePoint now = Clock::now();
-    const result<TimePoint> turn = turn_to_dial(now, until);
+    const result<TimePoint> turn = turn_to_dial(now, turn_until);
     if (!turn) co_return refused(turn.error());
     if (now < *turn) {
         asio::steady_timer timer(co_await asio::this_coro::executor);

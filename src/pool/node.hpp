@@ -15,6 +15,7 @@
 #include "connection/session.hpp"
 #include "connection/tls_context.hpp"
 #include "connection/wire_settings.hpp"
+#include "pool/dial_pace.hpp"
 #include "pool/large_keys.hpp"
 
 namespace redoubt::pool {
@@ -35,6 +36,7 @@ public:
 
     const RedisCircuitBreaker& breaker() const noexcept { return breaker_; }
     LargeKeys& large_keys() noexcept { return large_keys_; }
+    DialPace& dial_pace() noexcept { return dial_pace_; }
 
     using Admission = RedisCircuitBreaker::Admission;
     /// Callers pass in CLOSED only: recovery is tried by the node's own probes, and no caller is spent on it.
@@ -78,6 +80,7 @@ private:
     Duration connection_timeout_;
     RedisCircuitBreaker breaker_;
     CircuitListeners listeners_;
+    DialPace dial_pace_;
     LargeKeys large_keys_;
     std::shared_ptr<Telemetry> telemetry_;
     std::function<void()> when_opened_;
