@@ -101,7 +101,7 @@ void find_command(benchmark::State& state) {
 }
 BENCHMARK(find_command);
 
-// CLOSED, consecutive mode: what every call pays.
+// CLOSED, consecutive mode: what every call pays that is recorded.
 void breaker(benchmark::State& state) {
     static redoubt::RedisCircuitBreaker shared(redoubt::CircuitBreakerConfig{}, redoubt::Clock::now());
     const redoubt::TimePoint now = redoubt::Clock::now();
@@ -112,6 +112,38 @@ void breaker(benchmark::State& state) {
     }
 }
 BENCHMARK(breaker)->Threads(1)->Threads(2);
+
+// The same as an everyday success, which is only counted.
+void breaker_everyday(benchmark::State& state) {
+    static redoubt::RedisCircuitBreaker shared(redoubt::CircuitBreakerConfig{}, redoubt::Clock::now());
+    const redoubt::TimePoint now = redoubt::Clock::now();
+    for (auto _ : state) {
+        const auto admission = shared.admit_if_closed(now);
+        benchmark::DoNotOptimize(shared.count_success(admission.generation));
+    }
+}
+BENCHMARK(breaker_everyday)->Threads(1)->Threads(2);
+
+// CLOSED, with a sliding window: what every call pays there. 0: by number, 1: by time.
+void breaker_with_window(benchmark::State& state) {
+    const auto made = [](redoubt::Duration time) {
+        redoubt::CircuitBreakerConfig config;
+        config.failure_rate_threshold = 0.5;
+        config.slow_call_rate_threshold = 0.5;
+        config.window_time = time;
+        return config;
+    };
+    static redoubt::RedisCircuitBreaker by_number(made({}), redoubt::Clock::now());
+    static redoubt::RedisCircuitBreaker by_time(made(std::chrono::seconds(10)), redoubt::Clock::now());
+    redoubt::RedisCircuitBreaker& shared = state.range(0) == 0 ? by_number : by_time;
+    for (auto _ : state) {
+        const redoubt::TimePoint now = redoubt::Clock::now();
+        const auto admission = shared.admit(now);
+        benchmark::DoNotOptimize(shared.count_success(admission.generation));
+        benchmark::DoNotOptimize(shared.record_success(admission, now, std::chrono::milliseconds(1)));
+    }
+}
+BENCHMARK(breaker_with_window)->Arg(0)->Arg(1)->Threads(1)->Threads(2);
 
 void ledger(benchmark::State& state) {
     redoubt::pool::Ledger accounts(10, 100);

@@ -86,6 +86,15 @@ TEST(ConfigFromEnv, ReadsEveryVariable) {
                         {"REDIS_MIN_IDLE_CONNECTIONS", "2"},
                         {"REDIS_MAX_TOTAL_CONNECTIONS", "500"},
                         {"REDIS_MAX_WAITING", "7"},
+                        {"REDIS_MAX_CONNECTS_PER_SECOND", "50"},
+                        {"REDIS_RETRY_BUDGET", "20"},
+                        {"REDIS_RETRY_BUDGET_REFILL", "0.25"},
+                        {"CIRCUIT_BREAKER_FAILURE_RATE_THRESHOLD", "0.4"},
+                        {"CIRCUIT_BREAKER_SLOW_CALL_RATE_THRESHOLD", "1"},
+                        {"CIRCUIT_BREAKER_SLOW_CALL_DURATION", "250ms"},
+                        {"CIRCUIT_BREAKER_WINDOW_CALLS", "30"},
+                        {"CIRCUIT_BREAKER_WINDOW_TIME", "1m"},
+                        {"CIRCUIT_BREAKER_MINIMUM_CALLS", "6"},
                         {"REDIS_POOL_MODE", "shared"},
                         {"REDIS_IDLE_TIMEOUT", "0"},
                         {"REDIS_CONNECTION_LIFETIME", "10m"},
@@ -118,6 +127,15 @@ TEST(ConfigFromEnv, ReadsEveryVariable) {
     EXPECT_EQ(config.max_connections, 20u);
     EXPECT_EQ(config.min_idle_connections, 2u);
     EXPECT_EQ(config.max_total_connections, 500u);
+    EXPECT_EQ(config.max_connects_per_second, 50u);
+    EXPECT_EQ(config.retry_budget, 20u);
+    EXPECT_EQ(config.retry_budget_refill, 0.25);
+    EXPECT_EQ(config.circuit_breaker.failure_rate_threshold, 0.4);
+    EXPECT_EQ(config.circuit_breaker.slow_call_rate_threshold, 1.0);
+    EXPECT_EQ(config.circuit_breaker.slow_call_duration, 250ms);
+    EXPECT_EQ(config.circuit_breaker.window_calls, 30u);
+    EXPECT_EQ(config.circuit_breaker.window_time, 1min);
+    EXPECT_EQ(config.circuit_breaker.minimum_calls, 6u);
     EXPECT_EQ(config.max_waiting, 7u);
     EXPECT_EQ(config.pool_mode, PoolMode::shared);
     EXPECT_EQ(config.idle_timeout, 0s);
@@ -429,6 +447,16 @@ TEST(Resolve, RefusesFieldsOutOfBounds) {
     expect_bad("circuit_breaker_recovery_timeout", [](C& c) { c.circuit_breaker.recovery_timeout = 0s; });
     expect_bad("circuit_breaker_success_threshold", [](C& c) { c.circuit_breaker.success_threshold = 1'000'001; });
     expect_bad("circuit_breaker_half_open_permits", [](C& c) { c.circuit_breaker.half_open_permits = 1'001; });
+    expect_bad("circuit_breaker_failure_rate_threshold", [](C& c) { c.circuit_breaker.failure_rate_threshold = 1.01; });
+    expect_bad("circuit_breaker_slow_call_rate_threshold",
+               [](C& c) { c.circuit_breaker.slow_call_rate_threshold = -0.1; });
+    expect_bad("circuit_breaker_slow_call_duration", [](C& c) { c.circuit_breaker.slow_call_duration = 0s; });
+    expect_bad("circuit_breaker_window_calls", [](C& c) { c.circuit_breaker.window_calls = 0; });
+    expect_bad("circuit_breaker_window_time", [](C& c) { c.circuit_breaker.window_time = 2h; });
+    expect_bad("circuit_breaker_minimum_calls", [](C& c) { c.circuit_breaker.minimum_calls = 0; });
+    expect_bad("max_connects_per_second", [](C& c) { c.max_connects_per_second = 1'000'001; });
+    expect_bad("retry_budget", [](C& c) { c.retry_budget = 0; });
+    expect_bad("retry_budget_refill", [](C& c) { c.retry_budget_refill = 0; });
     expect_bad("max_queued_commands", [](C& c) { c.max_queued_commands = 0; });
     expect_bad("max_queued_bytes", [](C& c) { c.max_queued_bytes = 0; });
     expect_bad("max_bulk_bytes", [](C& c) { c.reply_limits.max_bulk_bytes = 0; });
@@ -438,6 +466,33 @@ TEST(Resolve, RefusesFieldsOutOfBounds) {
     expect_bad("client_name", [](C& c) { c.client_name = "line\nbreak"; });
     expect_bad("tls_ca", [](C& c) { c.tls.ca = "ca.pem"; });  // without rediss://
     EXPECT_EQ(refusal_after([](C&) {}), "");
+}
+
+TEST(Resolve, AWindowThatCouldNotOpenTheBreakerIsRefused) {
+    using C = RedisServiceConfig;
+    const auto minimum = [](C& c) { c.circuit_breaker.minimum_calls = 101; };
+    EXPECT_EQ(refusal_after(minimum), "");  // without a rate there is no window
+    const auto text = refusal_after([&](C& c) {
+        c.circuit_breaker.failure_rate_threshold = 0.5;
+        minimum(c);
+    });
+    EXPECT_TRUE(has(text, "circuit_breaker_minimum_calls")) << text;
+    EXPECT_TRUE(has(text, "at most circuit_breaker_window_calls, 100")) << text;
+    EXPECT_EQ(refusal_after([&](C& c) {
+                  c.circuit_breaker.failure_rate_threshold = 0.5;
+                  c.circuit_breaker.window_time = 10s;
+                  minimum(c);
+              }),
+              "");
+    const auto slow = refusal_after([](C& c) {
+        c.circuit_breaker.slow_call_rate_threshold = 0.5;
+        c.circuit_breaker.slow_call_duration = c.attempt_timeout;
+    });
+    EXPECT_TRUE(has(slow, "circuit_breaker_slow_call_duration")) << slow;
+    EXPECT_TRUE(has(slow, "below attempt_timeout, 2 s")) << slow;
+    const auto named = refusal_of_url("redis://:p@h?circuit_breaker_failure_rate_threshold=80%25");
+    EXPECT_TRUE(has(named, "circuit_breaker_failure_rate_threshold")) << named;
+    EXPECT_TRUE(has(named, "a fraction, 0 (off) to 1")) << named;
 }
 
 TEST(Resolve, TwiceIsTheSameAsOnce) {

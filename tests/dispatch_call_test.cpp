@@ -26,13 +26,23 @@ CallSettings settings_with(std::uint32_t retries = 3) {
 }
 Error lost(Certainty certainty) { return Error::of(ErrorKind::connection, certainty, Stage::sent, "lost"); }
 
+CallState::Failure failed(RetryCategory category, TimePoint now = start, bool partly = false) {
+    CallState::Failure failure;
+    failure.category = category;
+    failure.partly_answered = partly;
+    failure.chance = 0.5;
+    failure.now = now;
+    return failure;
+}
+
 /// After `attempts` attempts that ended with the error, `later` after the call began.
 std::optional<Duration> pause_after(const Error& error, RetryCategory category, const CallOptions& options = {},
                                     std::uint32_t attempts = 1, Duration later = 0s, bool partly = false) {
     const policy::RetryBudget budget;
     CallState state(settings_with().operation_timeout, options, start);
     for (std::uint32_t i = 0; i != attempts; ++i) state.begin_attempt();
-    return state.after_failure(settings_with(), category, error, partly, budget, 0.5, start + later);
+    Error told = error;
+    return state.after_failure(settings_with(), told, failed(category, start + later, partly), budget);
 }
 
 TEST(CallState, CertaintyAndCategoryDecideWhetherAnotherAttemptIsMade) {
@@ -92,14 +102,116 @@ TEST(CallState, TheCallersOptionsWinOverTheSettings) {
     settings.retry.idempotent_writes = true;
     CallState state(settings.operation_timeout, {.retry_idempotent_writes = false}, start);
     state.begin_attempt();
-    EXPECT_FALSE(state.after_failure(settings, RetryCategory::idempotent, lost(Certainty::unknown), false,
-                                     policy::RetryBudget{}, 0.5, start));
+    Error error_of_write = lost(Certainty::unknown);
+    EXPECT_FALSE(
+        state.after_failure(settings, error_of_write, failed(RetryCategory::idempotent), policy::RetryBudget{}));
 
-    const CallOptions all{.deadline = 1s, .retries = 2, .retry_idempotent_writes = true};
+    const CallOptions all{
+        .deadline = 1s, .retries = 2, .retry_idempotent_writes = true, .retry_as = RetryAs::at_least_once};
     const CallOptions merged = CallOptions{.retries = 7}.merged_over(all);
     EXPECT_EQ(merged.deadline, 1s);
     EXPECT_EQ(merged.retries, 7u);
     EXPECT_EQ(merged.retry_idempotent_writes, true);
+    EXPECT_EQ(merged.retry_as, RetryAs::at_least_once);
+    EXPECT_EQ(CallOptions{.retry_as = RetryAs::never}.merged_over(all).retry_as, RetryAs::never);
+}
+
+TEST(CallState, ACallersWordDecidesWithinWhatItCanMean) {
+    using enum RetryCategory;
+    constexpr std::array categories{read_only, idempotent, conditional, accumulating, never};
+    for (const RetryCategory category : categories) {
+        SCOPED_TRACE(static_cast<int>(category));
+        const auto retried = [&](RetryAs word, Certainty certainty) {
+            return pause_after(lost(certainty), category, {.retry_as = word}).has_value();
+        };
+        for (const Certainty certainty :
+             {Certainty::not_sent, Certainty::rejected, Certainty::unknown, Certainty::applied}) {
+            EXPECT_FALSE(retried(RetryAs::never, certainty));
+        }
+        for (const RetryAs word : {RetryAs::idempotent, RetryAs::at_least_once}) {
+            EXPECT_TRUE(retried(word, Certainty::not_sent));
+            EXPECT_TRUE(retried(word, Certainty::rejected));
+            EXPECT_FALSE(retried(word, Certainty::applied));
+        }
+        // What adds each time cannot be idempotent, whoever says so; it takes the other words.
+        EXPECT_EQ(retried(RetryAs::idempotent, Certainty::unknown), category != accumulating);
+        EXPECT_TRUE(retried(RetryAs::at_least_once, Certainty::unknown));
+        // Nor does any word repeat what was answered in part.
+        EXPECT_FALSE(
+            pause_after(lost(Certainty::unknown), category, {.retry_as = RetryAs::at_least_once}, 1, 0s, true));
+    }
+    // The word wins over what is configured for all idempotent writes.
+    EXPECT_TRUE(pause_after(lost(Certainty::unknown), RetryCategory::idempotent,
+                            {.retry_idempotent_writes = false, .retry_as = RetryAs::idempotent}));
+}
+
+/// What a call says of its end, after the script of its attempts' errors.
+Error ended_with(const CallOptions& options, RetryCategory category, std::initializer_list<Certainty> attempts) {
+    const policy::RetryBudget budget;
+    CallState state(settings_with().operation_timeout, options, start);
+    Error error;
+    for (const Certainty certainty : attempts) {
+        state.begin_attempt();
+        error = lost(certainty);
+        (void)state.after_failure(settings_with(), error, failed(category), budget);
+    }
+    state.describe(error, "SET", nullptr, start);
+    return error;
+}
+
+TEST(CallState, TheCertaintyIsThatOfAllAttempts) {
+    using enum Certainty;
+    const CallOptions opted_in{.retry_idempotent_writes = true};
+    EXPECT_EQ(ended_with(opted_in, RetryCategory::idempotent, {unknown, not_sent}).certainty, unknown);
+    EXPECT_EQ(ended_with(opted_in, RetryCategory::idempotent, {unknown, rejected}).certainty, unknown);
+    EXPECT_EQ(ended_with(opted_in, RetryCategory::idempotent, {unknown, not_sent, applied}).certainty, applied);
+    EXPECT_EQ(ended_with({}, RetryCategory::idempotent, {not_sent, rejected}).certainty, rejected);
+    EXPECT_EQ(
+        ended_with({.retry_as = RetryAs::at_least_once}, RetryCategory::accumulating, {unknown, not_sent}).certainty,
+        unknown);
+    // A read changes nothing, however often.
+    EXPECT_EQ(ended_with({}, RetryCategory::read_only, {unknown, not_sent}).certainty, not_sent);
+}
+
+TEST(CallState, AnErrorSaysWhyTheCallWasNotTriedAgain) {
+    policy::RetryBudget spent;
+    for (int i = 0; i != 10; ++i) spent.on_failure();
+    const policy::RetryBudget whole;
+    const auto text = [&](Duration deadline, TimePoint refused_until, const policy::RetryBudget& budget,
+                          std::uint32_t retries = 3) {
+        CallState state(settings_with().operation_timeout, {.deadline = deadline, .retries = retries}, start);
+        state.begin_attempt();
+        Error error = lost(Certainty::not_sent);
+        CallState::Failure failure = failed(RetryCategory::read_only);
+        failure.refused_until = refused_until;
+        const bool again = state.after_failure(settings_with(), error, failure, budget).has_value();
+        state.describe(error, "GET", nullptr, start);
+        return again ? std::string("again") : error.message();
+    };
+    const auto has = [](const std::string& told, std::string_view part) {
+        return told.find(part) != std::string::npos;
+    };
+    EXPECT_EQ(text(1s, TimePoint::min(), whole), "again");
+    EXPECT_TRUE(has(text(1s, TimePoint::min(), spent), "not tried again: retry budget exhausted"));
+    EXPECT_TRUE(has(text(500ms, TimePoint::min(), whole), "not tried again: the pause would pass the deadline"));
+    EXPECT_TRUE(has(text(1s, start + 501ms, whole), "not tried again: the node's circuit breaker is open"));
+    EXPECT_EQ(text(1s, start + 500ms, whole), "again");  // just then it is half open, and may have closed
+    EXPECT_FALSE(has(text(1s, start + 1h, spent, 0), "not tried again"));
+}
+
+TEST(Charge, OnlyWhatSaysSomethingOfTheServerCostsTheBudget) {
+    const auto left = [](const Error& error) {
+        policy::RetryBudget budget;
+        for (int i = 0; i != 10; ++i) charge(budget, error);
+        return budget.allows_retry();
+    };
+    EXPECT_FALSE(left(lost(Certainty::unknown)));
+    EXPECT_FALSE(left(Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent, "late")));
+    EXPECT_FALSE(left(Error::of(ErrorKind::server, Certainty::rejected, Stage::reply, "LOADING")));
+    EXPECT_TRUE(left(Error::of(ErrorKind::server, Certainty::rejected, Stage::reply, "WRONGTYPE no list")));
+    EXPECT_TRUE(left(Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire, "full")));
+    EXPECT_TRUE(left(Error::of(ErrorKind::circuit_open, Certainty::not_sent, Stage::admission, "open")));
+    EXPECT_TRUE(left(Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::queued, "cancelled")));
 }
 
 TEST(CallState, ThePauseEndsBeforeTheDeadline) {
@@ -125,10 +237,8 @@ TEST(CallState, AnOutageIsNotMultipliedByRetries) {
     CallState state(settings_with().operation_timeout, {}, start);
     state.begin_attempt();
     const auto allowed = [&] {
-        return state
-            .after_failure(settings_with(), RetryCategory::read_only, lost(Certainty::not_sent), false, budget, 0.5,
-                           start)
-            .has_value();
+        Error error = lost(Certainty::not_sent);
+        return state.after_failure(settings_with(), error, failed(RetryCategory::read_only), budget).has_value();
     };
     EXPECT_TRUE(allowed());
     for (int i = 0; i != 10; ++i) budget.on_failure();
@@ -335,7 +445,7 @@ TEST(RecordAttempt, CountsWhatTellsOfTheNodeAndNothingElse) {
             const pool::Node::Admission admission = node.admit(Clock::now());
             ASSERT_TRUE(admission);
             record_attempt(node, admission, row.error ? &*row.error : nullptr, row.source,
-                           row.attempt_timeout_was_shorter, Clock::now());
+                           row.attempt_timeout_was_shorter, Clock::now(), Duration::zero());
         }
         const CircuitBreakerMetrics metrics = node.breaker().metrics(Clock::now());
         const std::string which = row.error ? row.error->message() : "success";

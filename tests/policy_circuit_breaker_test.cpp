@@ -21,7 +21,13 @@ using namespace test;
 
 // --- every sequence of events ---------------------------------------------------------------------------------
 
-class EverySequence : public ::testing::TestWithParam<CircuitBreakerConfig> {
+struct Sequences {
+    const char* name;
+    CircuitBreakerConfig config;
+    Events events;
+};
+
+class EverySequence : public ::testing::TestWithParam<Sequences> {
 protected:
     void replay(World& world) const {
         for (const Event event : path_) world.apply(event);
@@ -36,25 +42,25 @@ protected:
 
     /// Every sequence is checked at its end alone: its beginnings are sequences of their own.
     void visit() {
-        World world{GetParam()};
+        World world{GetParam().config};
         replay(world);
         world.check();
         if (world.fault()) FAIL() << described(world);
         ++visited_[static_cast<std::size_t>(world.state())];
         std::array<bool, event_count> possible{};
-        for (int i = 0; i < event_count; ++i) possible[static_cast<std::size_t>(i)] = world.can(static_cast<Event>(i));
+        for (const Event event : GetParam().events) possible[static_cast<std::size_t>(event)] = world.can(event);
         if (world.state() == CircuitState::half_open) {
             world.leave_half_open(true);
-            World again{GetParam()};
+            World again{GetParam().config};
             replay(again);
             again.leave_half_open(false);
             if (world.fault()) FAIL() << described(world);
             if (again.fault()) FAIL() << described(again);
         }
         if (path_.size() == longest_sequence) return;
-        for (int i = 0; i < event_count; ++i) {
-            if (!possible[static_cast<std::size_t>(i)]) continue;
-            path_.push_back(static_cast<Event>(i));
+        for (const Event event : GetParam().events) {
+            if (!possible[static_cast<std::size_t>(event)]) continue;
+            path_.push_back(event);
             visit();
             path_.pop_back();
             if (HasFatalFailure()) return;
@@ -62,26 +68,40 @@ protected:
     }
 
     std::vector<Event> path_;
-    std::array<std::uint64_t, 3> visited_{};
+    std::array<std::uint64_t, circuit_states> visited_{};
 };
 
 TEST_P(EverySequence, DoesWhatTheModelDoes) {
     visit();
-    // A sequence of events that never leaves CLOSED would prove little.
+    // Sequences that never leave CLOSED would prove little.
+    const bool hands = GetParam().events.data() == by_hand;
     EXPECT_GT(visited_[0], 10'000u);
-    EXPECT_GT(visited_[1], 10'000u);
-    EXPECT_GT(visited_[2], 1'000u);
+    EXPECT_GT(visited_[1], hands ? 10u : 1'000u);
+    EXPECT_GT(visited_[2], hands ? 1u : 100u);
+    EXPECT_GT(std::min(visited_[3], visited_[4]) + (hands ? 0 : 10'001u), 10'000u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Thresholds, EverySequence,
-                         ::testing::Values(config_of(1, 1, 1), config_of(2, 2, 1), config_of(2, 3, 2)),
-                         [](const auto& sequences) {
-                             const auto& config = sequences.param;
-                             return fmt::format("failures{}_successes{}_permits{}", config.failure_threshold,
-                                                config.success_threshold, config.half_open_permits);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Modes, EverySequence,
+    ::testing::Values(Sequences{"failures1_successes1_permits1", config_of(1, 1, 1), by_calls},
+                      Sequences{"failures2_successes2_permits1", config_of(2, 2, 1), by_calls},
+                      Sequences{"failures2_successes3_permits2", config_of(2, 3, 2), by_calls},
+                      Sequences{"failures1_by_hand", config_of(1, 1, 1), by_hand},
+                      Sequences{"half_of_2_fail", windowed(0.5, 0, 2, 2), by_calls},
+                      Sequences{"all_of_3_fail_of_at_least_2", windowed(1, 0, 3, 2), by_calls},
+                      Sequences{"half_of_a_minute_fail", windowed(0.5, 0, 1, 2, recovery), by_calls},
+                      Sequences{"half_of_2_are_slow", windowed(0, 0.5, 2, 2), by_calls},
+                      Sequences{"all_of_a_minute_are_slow", windowed(0, 1, 1, 2, recovery), by_calls},
+                      Sequences{"all_of_2_fail_or_half_are_slow", windowed(1, 0.5, 2, 2), by_calls},
+                      Sequences{"half_of_1_fail_by_hand", windowed(0.5, 0, 1, 1), by_hand}),
+    [](const auto& sequences) { return std::string{sequences.param.name}; });
 
 // --- what the sequences are too short for -------------------------------------------------------------------
+
+void open(Breaker& breaker, TimePoint now) {
+    while (breaker.state() == CircuitState::closed) breaker.record_failure(breaker.admit(now), now);
+    ASSERT_EQ(breaker.state(), CircuitState::open);
+}
 
 TEST(CircuitBreaker, OpensAtTheFifthFailureInARowByDefault) {
     Breaker breaker{CircuitBreakerConfig{}, start};
@@ -115,7 +135,7 @@ TEST(CircuitBreaker, CallsInFlightWhenItOpensDoNotCountLater) {
 
 TEST(CircuitBreaker, APermitOfAnEarlierHalfOpenIsNotGivenBackTwice) {
     Breaker breaker{config_of(1, 5, 2), start};
-    breaker.force_open(start);
+    open(breaker, start);
     const auto old = breaker.admit(start + recovery);
     const auto lost = breaker.admit(start + recovery);
     ASSERT_TRUE(old.probe && lost.probe);
@@ -129,7 +149,7 @@ TEST(CircuitBreaker, APermitOfAnEarlierHalfOpenIsNotGivenBackTwice) {
 
 TEST(CircuitBreaker, AnAdmissionEndedTwiceTakesNoPermitOfAnother) {
     Breaker breaker{config_of(1, 9, 1), start};
-    breaker.force_open(start);
+    open(breaker, start);
     const auto probe = breaker.admit(start + recovery);
     breaker.release(probe);
     breaker.release(probe);
@@ -145,13 +165,120 @@ TEST(CircuitBreaker, ARefusalCannotBeRecorded) {
     EXPECT_EQ(breaker.metrics(start).total_calls, 0u);
 }
 
-TEST(CircuitBreaker, ForceOpenInOpenStartsTheTimeAgainWithoutAChange) {
+TEST(CircuitBreaker, ForcedOpenDoesNotRecoverByItself) {
     Breaker breaker{config_of(1, 1, 1), start};
+    const auto before = breaker.admit(start);
     EXPECT_TRUE(breaker.force_open(start));
     EXPECT_FALSE(breaker.force_open(start + 30s));
-    EXPECT_FALSE(breaker.admit(start + recovery));
-    EXPECT_TRUE(breaker.admit(start + 30s + recovery));
+    EXPECT_FALSE(breaker.record_success(before, start + 30s));
+    const auto refused = breaker.admit(start + 1000 * recovery);
+    EXPECT_FALSE(refused);
+    EXPECT_EQ(refused.retry_after, Duration::zero());
+    EXPECT_FALSE(breaker.enable(start));
+    EXPECT_EQ(breaker.state(), CircuitState::forced_open);
     EXPECT_EQ(breaker.metrics(start).circuit_opens, 1u);
+    const auto change = breaker.reset(start + 2000 * recovery);
+    EXPECT_TRUE(change && change.from == CircuitState::forced_open && change.to == CircuitState::closed);
+    EXPECT_EQ(breaker.metrics(start + 2000 * recovery).time_in(CircuitState::forced_open), 2000 * recovery);
+    EXPECT_TRUE(breaker.admit(start));
+}
+
+TEST(CircuitBreaker, DisabledAdmitsAllAndCounts) {
+    Breaker breaker{config_of(1, 1, 1), start};
+    EXPECT_TRUE(breaker.disable(start));
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(breaker.record_failure(breaker.admit_if_closed(start), start));
+    EXPECT_FALSE(breaker.count_success(breaker.admit(start).generation));
+    EXPECT_FALSE(breaker.record_success(breaker.admit(start), start));
+    EXPECT_EQ(breaker.state(), CircuitState::disabled);
+    EXPECT_EQ(breaker.metrics(start).failed_calls, 10u);
+    EXPECT_EQ(breaker.metrics(start).successful_calls, 1u);
+    const auto late = breaker.admit(start);
+    EXPECT_TRUE(breaker.enable(start));
+    EXPECT_FALSE(breaker.record_failure(late, start));  // admitted when it did not matter
+    EXPECT_EQ(breaker.state(), CircuitState::closed);
+}
+
+TEST(CircuitBreaker, TellsItsMode) {
+    const auto told = [](const CircuitBreakerConfig& config) {
+        const Breaker breaker{config, start};
+        return std::string(to_string(breaker.mode())) + (breaker.measures_calls() ? " measured" : "");
+    };
+    EXPECT_EQ(told({}), "consecutive");
+    EXPECT_EQ(told(windowed(0.5, 0, 10, 5)), "failure_rate");
+    EXPECT_EQ(told(windowed(0, 0.5, 10, 5)), "slow_calls measured");
+    EXPECT_EQ(told(windowed(0.5, 0.5, 10, 5)), "failure_rate_and_slow_calls measured");
+}
+
+TEST(CircuitBreaker, TheShareIsComparedAsItWasWritten) {
+    // As a product, 0.07 * 100 is a little more than 7.
+    for (std::uint32_t percent = 1; percent <= 100; ++percent) {
+        const double rate = std::stod(fmt::format("{:.2f}", percent / 100.0));
+        Breaker breaker{windowed(rate, 0, 100, 100), start};
+        const auto end = [&](bool failed) {
+            const auto call = breaker.admit(start);
+            ASSERT_TRUE(call);
+            failed ? breaker.record_failure(call, start) : breaker.record_success(call, start);
+        };
+        for (std::uint32_t i = 0; i < 100 - percent; ++i) end(false);
+        for (std::uint32_t i = 1; i < percent; ++i) end(true);
+        end(false);  // one less than the share
+        EXPECT_EQ(breaker.state(), CircuitState::closed) << percent;
+        EXPECT_EQ(breaker.metrics(start).window_failures, percent - 1) << percent;
+        // Failures push the successes out, and the first does it.
+        end(true);
+        EXPECT_EQ(breaker.state(), percent == 100 ? CircuitState::closed : CircuitState::open) << percent;
+    }
+}
+
+TEST(CircuitBreaker, OldCallsLeaveTheWindowByNumber) {
+    Breaker breaker{windowed(0.5, 0, 10, 4), start};
+    for (int i = 0; i < 1000; ++i) {  // four of ten at any time
+        const auto call = breaker.admit(start);
+        ASSERT_TRUE(call) << i;
+        i % 10 >= 6 ? breaker.record_failure(call, start) : breaker.record_success(call, start);
+    }
+    const auto metrics = breaker.metrics(start);
+    EXPECT_EQ(metrics.window_calls, 10u);
+    EXPECT_EQ(metrics.window_failures, 4u);
+    EXPECT_EQ(metrics.consecutive_failures, 4u);
+    EXPECT_EQ(metrics.total_calls, 1000u);
+    breaker.record_failure(breaker.admit(start), start);
+    EXPECT_EQ(breaker.state(), CircuitState::open);
+    EXPECT_EQ(breaker.metrics(start).window_calls, 0u);
+}
+
+TEST(CircuitBreaker, OldCallsLeaveTheWindowByTime) {
+    Breaker breaker{windowed(0.5, 0, 1, 4, 10s), start};
+    const auto fail = [&](TimePoint at) { return breaker.record_failure(breaker.admit(at), at); };
+    const auto held = [&](TimePoint at) { return breaker.metrics(at).window_calls; };
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(fail(start + 500ms));
+    EXPECT_EQ(held(start + 9'999ms), 3u);
+    EXPECT_EQ(held(start + 10s), 0u);
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(fail(start + 10s));
+    EXPECT_FALSE(fail(start + 20s));
+    EXPECT_EQ(held(start + 20s), 1u);
+    // A thread that comes with an earlier time does not bring the past back.
+    EXPECT_FALSE(fail(start + 5s));
+    EXPECT_EQ(held(start + 20s), 2u);
+    EXPECT_FALSE(fail(start + 29s));
+    EXPECT_TRUE(fail(start + 29s));
+    // Far ahead, too, it holds what belongs there.
+    EXPECT_TRUE(breaker.reset(start + 30s));
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(fail(start + 10'000h));
+    EXPECT_EQ(held(start + 10'000h), 3u);
+}
+
+TEST(CircuitBreaker, ASlowProbeOpensItAgainOnlyWhereSlownessMatters) {
+    for (const bool matters : {true, false}) {
+        Breaker breaker{windowed(0.5, matters ? 0.5 : 0, 4, 1), start};
+        open(breaker, start);
+        const auto probe = breaker.admit(start + recovery);
+        ASSERT_TRUE(probe.probe);
+        const auto change = breaker.record_success(probe, start + recovery, long_time);
+        EXPECT_EQ(static_cast<bool>(change), matters);
+        EXPECT_EQ(breaker.state(), matters ? CircuitState::open : CircuitState::half_open);
+        EXPECT_EQ(breaker.metrics(start).slow_calls, matters ? 1u : 0u);
+    }
 }
 
 TEST(CircuitBreaker, TakesTheLargestThresholdsThatTheConfigurationAllows) {
@@ -246,8 +373,10 @@ TEST(CircuitBreakerThreads, ChanceNeverExceedsThePermitsNorLosesOne) {
                 case 1: breaker.record_failure(admission, now); break;
                 default: breaker.record_success(admission, now); break;
             }
-            if (chance() % 512 == 0) breaker.force_open(now);
-            if (chance() % 512 == 0) breaker.reset(now);
+            if (chance() % 2048 == 0) breaker.force_open(now);
+            if (chance() % 2048 == 0) breaker.disable(now);
+            if (chance() % 512 == 0) breaker.enable(now);
+            if (chance() % 256 == 0) breaker.reset(now);
         }
     };
     std::vector<std::jthread> all;
@@ -257,8 +386,12 @@ TEST(CircuitBreakerThreads, ChanceNeverExceedsThePermitsNorLosesOne) {
     EXPECT_GT(probes, 100u);
 
     // Every call has ended: all the permits must be there, and no more.
-    if (breaker.state() != CircuitState::half_open) breaker.force_open(start + Duration{clock.load()});
-    const TimePoint later = start + Duration{clock.load()} + recovery;
+    const TimePoint end = start + Duration{clock.load()};
+    if (breaker.state() != CircuitState::half_open) {
+        breaker.reset(end);
+        open(breaker, end);
+    }
+    const TimePoint later = end + recovery;
     for (std::uint32_t i = 0; i < permits; ++i) EXPECT_TRUE(breaker.admit(later).probe);
     EXPECT_FALSE(breaker.admit(later));
 }
@@ -278,14 +411,14 @@ TEST(CircuitBreakerThreads, LosesNoCountWithMoreThreadsThanCounters) {
     EXPECT_EQ(breaker.metrics(start).successful_calls, static_cast<std::uint64_t>(threads * calls));
 }
 
-TEST(CircuitBreakerThreads, NobodyBeginsHalfOpenByATimeThatWasForcedFurther) {
+TEST(CircuitBreakerThreads, NobodyBeginsHalfOpenByTheTimeOfAnEarlierOpen) {
     Breaker breaker{config_of(1, 1, 1), start};
-    breaker.force_open(start);
-    std::atomic<Duration::rep> forced{0};
+    open(breaker, start);
+    std::atomic<Duration::rep> opened{0};
     std::atomic<bool> done{false};
     const auto call = [&] {
         while (!done) {
-            const auto admission = breaker.admit(start + Duration{forced.load()} + recovery);
+            const auto admission = breaker.admit(start + Duration{opened.load()} + recovery);
             breaker.release(admission);
         }
     };
@@ -293,17 +426,86 @@ TEST(CircuitBreakerThreads, NobodyBeginsHalfOpenByATimeThatWasForcedFurther) {
     for (int i = 0; i < 3; ++i) callers.emplace_back(call);
     int left_early = 0;
     for (Duration::rep at = 1; at <= 20'000; ++at) {
-        breaker.force_open(start + Duration{at});
+        breaker.reset(start + Duration{at});
+        open(breaker, start + Duration{at});
         // No caller knows this time yet, so each of them comes one tick too early.
         for (int spin = 0; spin < 20; ++spin)
             if (breaker.state() != CircuitState::open) ++left_early;
         if (at % 64 == 0) std::this_thread::yield();
         if (breaker.state() != CircuitState::open) ++left_early;
-        forced = at;
+        opened = at;
     }
     done = true;
     callers.clear();
     EXPECT_EQ(left_early, 0);
+}
+
+TEST(CircuitBreakerThreads, AWindowLosesNoCallAndOpensOnce) {
+    constexpr int threads = 4;
+    constexpr int calls = 5'000;
+    constexpr int rounds = 20;
+    Breaker breaker{windowed(0.9, 0, threads * calls + 1, threads * calls + 1), start};
+    std::barrier gate{threads};
+    std::atomic<int> opened{0};
+    std::atomic<int> wrong{0};
+    {
+        std::vector<std::jthread> all;
+        for (int i = 0; i < threads; ++i)
+            all.emplace_back([&, i] {
+                for (int round = 0; round < rounds; ++round) {
+                    for (int call = 0; call < calls; ++call)
+                        if (breaker.record_failure(breaker.admit(start), start)) ++wrong;
+                    gate.arrive_and_wait();
+                    if (i == 0 && breaker.metrics(start).window_failures != threads * calls) ++wrong;
+                    gate.arrive_and_wait();
+                    const auto last = breaker.admit(start);
+                    gate.arrive_and_wait();
+                    if (breaker.record_failure(last, start)) ++opened;
+                    gate.arrive_and_wait();
+                    if (i == 0) breaker.reset(start);
+                    gate.arrive_and_wait();
+                }
+            });
+    }
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(opened, rounds);
+    EXPECT_EQ(breaker.metrics(start).circuit_opens, static_cast<std::uint64_t>(rounds));
+}
+
+TEST(CircuitBreakerThreads, TheTimesInAllStatesAddUp) {
+    constexpr int threads = 4;
+    Breaker breaker{config_of(1, 1, 1), start};
+    std::atomic<Duration::rep> clock{0};
+    std::atomic<bool> done{false};
+    std::atomic<int> wrong{0};
+    std::jthread reader([&] {
+        while (!done)
+            for (const Duration spent : breaker.metrics(start + 1h).time_spent)
+                if (spent > 2h) ++wrong;
+    });
+    {
+        std::vector<std::jthread> all;
+        for (int i = 0; i < threads; ++i)
+            all.emplace_back([&, i] {
+                for (int round = 0; round < 20'000; ++round) {
+                    const TimePoint now = start + Duration{++clock};
+                    switch ((round + i) % 4) {
+                        case 0: breaker.force_open(now); break;
+                        case 1: breaker.disable(now); break;
+                        case 2: breaker.enable(now); break;
+                        default: breaker.reset(now); break;
+                    }
+                }
+            });
+    }
+    done = true;
+    reader.join();
+    EXPECT_EQ(wrong, 0);
+    const auto metrics = breaker.metrics(start + 1h);
+    Duration sum{};
+    for (const Duration spent : metrics.time_spent) sum += spent;
+    // Times of threads that passed each other are off by what lay between them: ticks here.
+    EXPECT_NEAR(static_cast<double>(sum.count()), static_cast<double>(Duration{1h}.count()), 1e6);
 }
 
 }  // namespace

@@ -70,6 +70,19 @@ TEST(RateLimit, HoldsInEveryWindow) {
     }
 }
 
+TEST(RateLimit, ThoseWhoWaitHavePlacesOneAfterAnother) {
+    RateLimit limit(100, 3);
+    for (int i = 0; i != 3; ++i) EXPECT_EQ(limit.reserve(1, start, 1s), Duration::zero()) << i;
+    EXPECT_EQ(limit.reserve(1, start, 1s), Duration{10ms});
+    EXPECT_EQ(limit.reserve(1, start, 1s), Duration{20ms});
+    EXPECT_EQ(limit.reserve(1, start, 29ms), std::nullopt);  // and takes nothing
+    EXPECT_EQ(limit.reserve(1, start, 30ms), Duration{30ms});
+    EXPECT_EQ(limit.reserve(1, start + 35ms, 1s), Duration{5ms});
+    for (int i = 0; i != 3; ++i) EXPECT_EQ(limit.reserve(1, start + 1min, 0s), Duration::zero()) << i;
+    EXPECT_EQ(limit.reserve(1, start + 1min, 0s), std::nullopt);
+    EXPECT_EQ(limit.reserve(1, start + 1min, -1s), std::nullopt);
+}
+
 TEST(RateLimit, GivesSeveralThreadsNoMoreThanOne) {
     RateLimit limit(1, 1000);
     std::atomic<int> admitted{0};

@@ -26,7 +26,7 @@ Error server_error(std::string line, Certainty certainty = Certainty::rejected) 
 }
 
 bool retried(const Error& error, RetryCategory category = RetryCategory::never, RetrySettings settings = usual) {
-    return retry_pause(settings, category, error, 1, 0.5, plenty).has_value();
+    return retry_pause(settings, category, error, 1, 0.5, plenty).pause.has_value();
 }
 
 TEST(RetryPause, DoublesUpToTheCapWithFullJitter) {
@@ -34,7 +34,7 @@ TEST(RetryPause, DoublesUpToTheCapWithFullJitter) {
     settings.max_retries = 100;
     const auto lost = error_of(ErrorKind::connection, Certainty::not_sent);
     const auto pause = [&](std::uint32_t attempts, double chance) {
-        return retry_pause(settings, RetryCategory::never, lost, attempts, chance, plenty);
+        return retry_pause(settings, RetryCategory::never, lost, attempts, chance, plenty).pause;
     };
     EXPECT_EQ(pause(1, 0.5), 500ms);
     EXPECT_EQ(pause(2, 0.5), 1s);
@@ -53,7 +53,8 @@ TEST(RetryPause, CannotOverflow) {
                                  .idempotent_writes = false};
     const auto lost = error_of(ErrorKind::connection, Certainty::not_sent);
     EXPECT_EQ(retry_pause(settings, RetryCategory::never, lost, std::numeric_limits<std::uint32_t>::max(), 0.5,
-                          Duration::max()),
+                          Duration::max())
+                  .pause,
               12h);
 }
 
@@ -62,7 +63,7 @@ TEST(RetryPause, EndsAfterTheRetriesThatAreAllowed) {
     const auto after = [&](std::uint32_t attempts, std::uint32_t max_retries) {
         RetrySettings settings = usual;
         settings.max_retries = max_retries;
-        return retry_pause(settings, RetryCategory::read_only, lost, attempts, 0.5, plenty).has_value();
+        return retry_pause(settings, RetryCategory::read_only, lost, attempts, 0.5, plenty).pause.has_value();
     };
     EXPECT_TRUE(after(3, 3));
     EXPECT_FALSE(after(4, 3));
@@ -73,13 +74,27 @@ TEST(RetryPause, EndsAfterTheRetriesThatAreAllowed) {
 TEST(RetryPause, NeverReachesTheDeadline) {
     const auto lost = error_of(ErrorKind::connection, Certainty::not_sent);
     const auto within = [&](Duration remaining) {
-        return retry_pause(usual, RetryCategory::read_only, lost, 1, 0.5, remaining).has_value();
+        return retry_pause(usual, RetryCategory::read_only, lost, 1, 0.5, remaining).pause.has_value();
     };
     EXPECT_TRUE(within(501ms));
     EXPECT_FALSE(within(500ms));
     EXPECT_FALSE(within(0s));
     EXPECT_FALSE(within(-1s));
-    EXPECT_FALSE(retry_pause(usual, RetryCategory::read_only, lost, 1, 0.0, 0s).has_value());
+    EXPECT_FALSE(retry_pause(usual, RetryCategory::read_only, lost, 1, 0.0, 0s).pause.has_value());
+}
+
+TEST(RetryPause, SaysThatTimeWasShortOnlyWhenNothingElseWasInTheWay) {
+    const auto why = [](const Error& error, RetryCategory category, std::uint32_t attempts, Duration remaining) {
+        return retry_pause(usual, category, error, attempts, 0.5, remaining).why;
+    };
+    const auto lost = error_of(ErrorKind::connection, Certainty::not_sent);
+    EXPECT_EQ(why(lost, RetryCategory::never, 1, plenty), NotRetried::none);
+    EXPECT_EQ(why(lost, RetryCategory::never, 1, 500ms), NotRetried::no_time);
+    EXPECT_EQ(why(lost, RetryCategory::never, 4, 500ms), NotRetried::none);
+    EXPECT_EQ(why(error_of(ErrorKind::connection, Certainty::unknown), RetryCategory::accumulating, 1, 0s),
+              NotRetried::none);
+    EXPECT_EQ(why(error_of(ErrorKind::circuit_open, Certainty::not_sent), RetryCategory::read_only, 1, 0s),
+              NotRetried::none);
 }
 
 TEST(RetryPause, AppliesNoWriteTwice) {
@@ -163,6 +178,18 @@ TEST(RetryBudget, TakesAnySize) {
     huge.on_failure();
     huge.on_success();
     EXPECT_TRUE(huge.allows_retry());
+}
+
+TEST(RetryBudget, GivesBackWhatItWasToldTo) {
+    for (const auto& [refill, successes] :
+         {std::pair{1.0, 1}, std::pair{0.5, 2}, std::pair{0.25, 4}, std::pair{0.01, 100}, std::pair{0.001, 1000}}) {
+        RetryBudget budget{4, refill};
+        for (int i = 0; i < 3; ++i) budget.on_failure();  // one is left
+        for (int i = 0; i < successes; ++i) budget.on_success();
+        EXPECT_FALSE(budget.allows_retry()) << refill;  // two: half
+        budget.on_success();
+        EXPECT_TRUE(budget.allows_retry()) << refill;
+    }
 }
 
 TEST(RetryBudget, LosesNoTokenBetweenThreads) {

@@ -58,6 +58,11 @@ TEST_P(Health, HasTheOriginalsFieldsAndTypes) {
     EXPECT_GE(breaker.at("metrics").at("total_calls").to_number<int>(), 5);
     EXPECT_EQ(breaker.at("metrics").at("success_rate").as_double(), 1.0);
     EXPECT_EQ(breaker.at("metrics").at("circuit_opens").to_number<int>(), 0);
+    EXPECT_EQ(breaker.at("mode").as_string(), "consecutive");
+    EXPECT_EQ(breaker.at("metrics").at("slow_calls").to_number<int>(), 0);
+    EXPECT_GT(breaker.at("metrics").at("seconds_in_states").at("closed").as_double(), 0.0);
+    EXPECT_EQ(breaker.at("metrics").at("seconds_in_states").at("open").as_double(), 0.0);
+    EXPECT_FALSE(breaker.as_object().contains("window"));
 
     const json::value& tests = health.at("test_operations");
     EXPECT_EQ(tests.at("status").as_string(), "passed");

@@ -9,10 +9,12 @@
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/embedded/embedded_server.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
+#include <redoubt/policy/circuit_listeners.hpp>
 #include <redoubt/resp/cmd.hpp>
 #include <redoubt/resp/read_reply.hpp>
 #include <redoubt/resp/value.hpp>
 #include <redoubt/service/admin.hpp>
+#include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
 #include <redoubt/service/connection_factory.hpp>
 #include <redoubt/service/service.hpp>

@@ -27,6 +27,16 @@ std::string_view in_words(Stage stage) noexcept {
     return "unknown stage";
 }
 
+std::string_view in_words(NotRetried why) noexcept {
+    switch (why) {
+        case NotRetried::none: return {};
+        case NotRetried::budget_spent: return "not tried again: retry budget exhausted";
+        case NotRetried::no_time: return "not tried again: the pause would pass the deadline";
+        case NotRetried::breaker_open: return "not tried again: the node's circuit breaker is open";
+    }
+    return {};
+}
+
 /// A server's error line quotes what the client sent, so it may hold anything; but quotes are common in it
 /// and harmless, and only what breaks a line is replaced.
 void append_one_line(std::string& out, std::string_view text) {
@@ -135,6 +145,7 @@ std::string Error::message() const {
     } else if (elapsed > Duration::zero()) {
         fmt::format_to(to, "; after {}", base::format_duration(elapsed));
     }
+    if (not_retried != NotRetried::none) fmt::format_to(to, "; {}", in_words(not_retried));
     if (kind == ErrorKind::circuit_open && retry_after > Duration::zero())
         fmt::format_to(to, "; next probe in {}", base::format_duration(retry_after));
     out += ')';

@@ -21,6 +21,8 @@ constexpr Duration shortest{1};
 constexpr Duration longest = 24h;
 /// Longer than this a thread had better sleep.
 constexpr Duration longest_busy_poll = 10ms;
+/// What a window's counters can hold at any rate that one node has.
+constexpr Duration longest_window = 1h;
 constexpr std::size_t many = 1'000'000'000;
 constexpr std::size_t tebibyte = std::size_t{1} << 40;
 
@@ -44,6 +46,8 @@ const Setting settings[] = {
     {"max_total_connections", "REDIS_MAX_TOTAL_CONNECTIONS",
      Size{[](Config& c) -> auto& { return c.max_total_connections; }, 10, 1'000'000}},
     {"max_waiting", "REDIS_MAX_WAITING", Size{[](Config& c) -> auto& { return c.max_waiting; }, 0, many}},
+    {"max_connects_per_second", "REDIS_MAX_CONNECTS_PER_SECOND",
+     Number{[](Config& c) -> auto& { return c.max_connects_per_second; }, 0, 1'000'000}},
     {"pool_mode", "REDIS_POOL_MODE", Unbounded<PoolMode>{[](Config& c) -> auto& { return c.pool_mode; }}},
     {"idle_timeout", "REDIS_IDLE_TIMEOUT",
      Span{[](Config& c) -> auto& { return c.idle_timeout; }, Duration::zero(), longest}},
@@ -64,6 +68,10 @@ const Setting settings[] = {
      Flag{[](Config& c) -> auto& { return c.retry_idempotent_writes; }}},
     {"drain_timeout", "REDIS_DRAIN_TIMEOUT",
      Span{[](Config& c) -> auto& { return c.drain_timeout; }, Duration::zero(), longest}},
+    {"retry_budget", "REDIS_RETRY_BUDGET",
+     Number{[](Config& c) -> auto& { return c.retry_budget; }, 1, 1'000'000}},
+    {"retry_budget_refill", "REDIS_RETRY_BUDGET_REFILL",
+     Fraction{[](Config& c) -> auto& { return c.retry_budget_refill; }, 0.001, 1.0}},
     {"max_queued_commands", "REDIS_MAX_QUEUED_COMMANDS",
      Size{[](Config& c) -> auto& { return c.max_queued_commands; }, 1, many}},
     {"max_queued_bytes", "REDIS_MAX_QUEUED_BYTES",
@@ -90,6 +98,18 @@ const Setting settings[] = {
      Number{[](Config& c) -> auto& { return c.circuit_breaker.success_threshold; }, 1, 1'000'000}},
     {"circuit_breaker_half_open_permits", "CIRCUIT_BREAKER_HALF_OPEN_PERMITS",
      Number{[](Config& c) -> auto& { return c.circuit_breaker.half_open_permits; }, 1, 1'000}},
+    {"circuit_breaker_failure_rate_threshold", "CIRCUIT_BREAKER_FAILURE_RATE_THRESHOLD",
+     Fraction{[](Config& c) -> auto& { return c.circuit_breaker.failure_rate_threshold; }, 0.0, 1.0}},
+    {"circuit_breaker_slow_call_rate_threshold", "CIRCUIT_BREAKER_SLOW_CALL_RATE_THRESHOLD",
+     Fraction{[](Config& c) -> auto& { return c.circuit_breaker.slow_call_rate_threshold; }, 0.0, 1.0}},
+    {"circuit_breaker_slow_call_duration", "CIRCUIT_BREAKER_SLOW_CALL_DURATION",
+     Span{[](Config& c) -> auto& { return c.circuit_breaker.slow_call_duration; }, shortest, longest}},
+    {"circuit_breaker_window_calls", "CIRCUIT_BREAKER_WINDOW_CALLS",
+     Number{[](Config& c) -> auto& { return c.circuit_breaker.window_calls; }, 1, 100'000}},
+    {"circuit_breaker_window_time", "CIRCUIT_BREAKER_WINDOW_TIME",
+     Span{[](Config& c) -> auto& { return c.circuit_breaker.window_time; }, Duration::zero(), longest_window}},
+    {"circuit_breaker_minimum_calls", "CIRCUIT_BREAKER_MINIMUM_CALLS",
+     Number{[](Config& c) -> auto& { return c.circuit_breaker.minimum_calls; }, 1, 100'000}},
     {"tls_verify", "REDIS_TLS_VERIFY", Flag{[](Config& c) -> auto& { return c.tls.verify; }}},
     {"tls_ca", "REDIS_TLS_CA", Text{[](Config& c) -> auto& { return c.tls.ca; }}},
     {"tls_cert", "REDIS_TLS_CERT", Text{[](Config& c) -> auto& { return c.tls.cert; }}},
@@ -130,7 +150,11 @@ std::string range(const Bounded<Duration>& place) {
     return fmt::format("seconds (1.5) or a number with us, ms, s, m or h, {} to {}",
                        place.low == Duration::zero() ? "0" : "above 0", format_duration(place.high));
 }
-std::string range(const Bounded<double>&) { return "a fraction above 0, at most 1"; }
+std::string range(const Bounded<double>& place) {
+    if (place.low == 0.0) return "a fraction, 0 (off) to 1";
+    if (place.low <= above_zero) return "a fraction above 0, at most 1";
+    return fmt::format("a fraction, {} to 1", place.low);
+}
 std::string range(const Unbounded<bool>&) { return "yes or no"; }
 std::string range(const Unbounded<std::string>&) { return "printable text"; }
 std::string range(const Unbounded<Environment>&) { return "production or development"; }
@@ -297,6 +321,13 @@ std::vector<Problem> check_relations(const Config& config, const Target* target,
            "memory_warning_threshold");
     differ(config.reply_limits.max_bulk_bytes > config.reply_limits.max_reply_bytes, "max_bulk_bytes", "at most",
            "max_reply_bytes");
+    const CircuitBreakerConfig& breaker = config.circuit_breaker;
+    const bool windowed = breaker.failure_rate_threshold > 0 || breaker.slow_call_rate_threshold > 0;
+    differ(windowed && breaker.window_time == Duration::zero() && breaker.minimum_calls > breaker.window_calls,
+           "circuit_breaker_minimum_calls", "at most", "circuit_breaker_window_calls");
+    // An attempt ends by its time-out: none could be slow.
+    differ(breaker.slow_call_rate_threshold > 0 && breaker.slow_call_duration >= config.attempt_timeout,
+           "circuit_breaker_slow_call_duration", "below", "attempt_timeout");
     if (config.tls.cert.empty() != config.tls.key.empty())
         blame(config.tls.cert.empty() ? "tls_cert" : "tls_key", "tls_cert and tls_key, both or neither");
 

@@ -1,6 +1,7 @@
 // dispatch: async calls; see the header.
 #include <redoubt/dispatch/async_call.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include "dispatch/dispatcher.hpp"
@@ -171,10 +172,23 @@ void AsyncCall::complete_with_news() {
     }
     if (reader_.was_large()) pool_->node().large_keys().remember(ordering_key());
     tenant_->charge(reader_.further_commands());
-    record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false,
-                   pool_->async().now());
+    const TimePoint now = pool_->async().now();
+    record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false, now,
+                   attempt_length(now));
     pool_->budget().on_success();
     end(nullptr);
+}
+
+// Since the pause before it ended, if there was one.
+Duration AsyncCall::attempt_length(TimePoint now) const noexcept {
+    if (commands_.block_time() != Duration::zero()) return Duration::zero();
+    TimePoint began = rare_ && rare_->pause ? rare_->pause->expiry() : state_.start();
+    if (tenant_->is_rated()) {
+        // What it waited for its project's rate says nothing of the node; where that cannot be told apart, none of it does.
+        if (attempt_deadline() >= call_deadline()) return Duration::zero();
+        began = std::max(began, attempt_deadline() - attempt_timeout());
+    }
+    return std::max(now - began, Duration::zero());
 }
 
 void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_failed(error, source); }
@@ -185,15 +199,17 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     // What a script answers says nothing of the node.
     const bool of_script = error.stage == Stage::reply && !reader_.trusts();
     record_attempt(pool.node(), admitted(generation_), of_script ? nullptr : &error, source,
-                   attempt_deadline() < state_.deadline(), now);
-    if (error.kind != ErrorKind::pool_exhausted) pool.budget().on_failure();  // it says nothing of the server
+                   attempt_deadline() < state_.deadline(), now, attempt_length(now));
+    charge(pool.budget(), error);
     const bool partly = commands_.count() > 1 && reader_.taken() != 0;
+    Error told = error;
     const std::optional<Duration> length =
-        state_.after_failure(dispatcher_.settings(), commands_.retry(), error, partly, pool.budget(), chance(), now);
+        state_.after_failure(dispatcher_.settings(), told,
+                             {commands_.retry(), partly, chance(), now, pool.node().refused_until()}, pool.budget());
     if (length && !pool.async().closed()) {
         pause(*length);
     } else {
-        end(&error);
+        end(&told);
     }
 }
 

@@ -6,28 +6,52 @@
 #include "dispatch/call_settings.hpp"
 
 namespace redoubt::dispatch {
-std::optional<Duration> CallState::after_failure(const CallSettings& settings, RetryCategory category,
-                                                 const Error& error, bool partly_answered,
-                                                 const policy::RetryBudget& budget, double chance,
-                                                 TimePoint now) noexcept {
-    if (partly_answered || !budget.allows_retry()) return std::nullopt;
+namespace {
+
+/// The caller's word about its command, within the bounds of what each word can mean.
+void apply(RetryAs word, policy::RetrySettings& retry, RetryCategory& category) noexcept {
+    switch (word) {
+        case RetryAs::never: retry.max_retries = 0; return;
+        case RetryAs::idempotent:
+            if (category == RetryCategory::read_only || category == RetryCategory::accumulating) return;
+            break;
+        case RetryAs::at_least_once:
+            if (category == RetryCategory::read_only) return;
+            break;
+    }
+    category = RetryCategory::idempotent;
+    retry.idempotent_writes = true;
+}
+
+}  // namespace
+
+std::optional<Duration> CallState::after_failure(const CallSettings& settings, Error& error, const Failure& failure,
+                                                 const policy::RetryBudget& budget) noexcept {
+    if (failure.partly_answered) return std::nullopt;
     policy::RetrySettings retry = settings.retry;
     retry.max_retries = options_.retries.value_or(retry.max_retries);
     retry.idempotent_writes = options_.retry_idempotent_writes.value_or(retry.idempotent_writes);
-    const std::optional<Duration> pause =
-        policy::retry_pause(retry, category, error, attempts(), chance, deadline_ - now);
-    if (pause && error.certainty == Certainty::unknown && category != RetryCategory::read_only)
+    RetryCategory category = failure.category;
+    if (options_.retry_as) apply(*options_.retry_as, retry, category);
+    policy::RetryDecision decision =
+        policy::retry_pause(retry, category, error, attempts(), failure.chance, deadline_ - failure.now);
+    if (decision.pause && failure.now + *decision.pause < failure.refused_until) {
+        decision = {std::nullopt, NotRetried::breaker_open};
+    } else if (decision.pause && !budget.allows_retry()) {
+        decision = {std::nullopt, NotRetried::budget_spent};
+    }
+    error.not_retried = decision.why;
+    if (decision.pause && error.certainty == Certainty::unknown && category != RetryCategory::read_only) {
         attempts_ |= maybe_applied;
-    return pause;
+    }
+    return decision.pause;
 }
 
 void CallState::describe(Error& error, std::string_view operation, const std::shared_ptr<const ErrorOrigin>& origin,
                          TimePoint now) const {
     error.attempts = attempts();
-    if ((attempts_ & maybe_applied) != 0 &&
-        (error.certainty == Certainty::not_sent || error.certainty == Certainty::rejected)) {
-        error.certainty = Certainty::unknown;
-    }
+    // That the last attempt was certainly not applied says nothing of those before it.
+    if ((attempts_ & maybe_applied) != 0 && error.certainty != Certainty::applied) error.certainty = Certainty::unknown;
     error.elapsed = now - start_;
     error.operation = operation;
     error.origin = origin;

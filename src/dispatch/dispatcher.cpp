@@ -135,7 +135,7 @@ void mark_io_thread() noexcept { is_io_thread = true; }
 std::optional<Error> refused_here() { return is_io_thread ? std::optional(io_thread_error()) : std::nullopt; }
 
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
-                    bool attempt_timeout_was_shorter, TimePoint now) {
+                    bool attempt_timeout_was_shorter, TimePoint now, Duration took) {
     const bool of_the_wire = error != nullptr && source == FailureSource::wire;
     const bool answered = error == nullptr || (!of_the_wire && error->stage == Stage::reply);
     const bool node_failed =
@@ -143,12 +143,17 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
         (answered ? connection::is_node_failure(error->prefix())
                   : error->kind == ErrorKind::timeout && error->stage == Stage::sent && attempt_timeout_was_shorter);
     if (node_failed) {
-        node.record_failure(admission, now);
+        node.record_failure(admission, now, took);
     } else if (answered) {
-        node.record_success(admission, now);
+        node.record_success(admission, now, took);
     } else {
         node.release(admission);
     }
+}
+
+// An answer about the data (WRONGTYPE) says nothing of the server, and neither does a full pool.
+void charge(policy::RetryBudget& budget, const Error& error) noexcept {
+    if (error.kind != ErrorKind::pool_exhausted && policy::may_pass(error)) budget.on_failure();
 }
 
 Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
@@ -176,6 +181,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     pool::Pool& pool = way.pool;
     pool::Node& node = pool.node();
     if (const std::optional<Error> late = wait_for_rate(request.replies(), state.deadline())) return described(*late);
+    if (way.tenant.is_rated()) now = Clock::now();  // the node had no part in that
     // Of a script, the only kind of single command that is never retried, an error reply says nothing.
     const bool script = request.retry() == RetryCategory::never && !request.atomic();
     std::optional<NamingSink> naming;
@@ -197,15 +203,17 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
             return std::nullopt;
         }
         const bool ours = call.attempt_deadline() < state.deadline();
-        record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, Clock::now());
+        const TimePoint ended = Clock::now();
+        const Duration took = request.block_time() == Duration::zero() ? ended - now : Duration::zero();
+        record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, ended, took);
         if (!error) {
             pool.budget().on_success();
             return std::nullopt;
         }
-        if (error->kind != ErrorKind::pool_exhausted) pool.budget().on_failure();
-        const std::optional<Duration> pause =
-            state.after_failure(settings_, request.retry(), *error, call.reader().taken() != 0 && request.replies() > 1,
-                                pool.budget(), chance(), Clock::now());
+        charge(pool.budget(), *error);
+        const bool partly = call.reader().taken() != 0 && request.replies() > 1;
+        const std::optional<Duration> pause = state.after_failure(
+            settings_, *error, {request.retry(), partly, chance(), ended, node.refused_until()}, pool.budget());
         if (!pause) return described(*error);
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
         call.reader().restart();
@@ -237,11 +245,10 @@ std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint
     const topology::Route own = router_->route();
     if (!own.tenant.is_rated()) return std::nullopt;
     const TimePoint now = Clock::now();
-    const Duration wait = own.tenant.rate()->reserve(commands, now);
-    if (wait == Duration::zero()) return std::nullopt;
-    if (now + wait <= deadline) return own.pool.pause_until(now + wait);
-    own.tenant.rate()->give_back(commands);
-    return pool::over_rate_error(wait);
+    policy::RateLimit& rate = *own.tenant.rate();
+    const std::optional<Duration> wait = rate.reserve(commands, now, deadline - now);
+    if (!wait) return pool::over_rate_error(rate.wait_of(commands, 0, now));
+    return *wait == Duration::zero() ? std::nullopt : own.pool.pause_until(now + *wait);
 }
 
 std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options) {
@@ -305,7 +312,8 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
         return error;
     }
     state.begin_attempt();
-    const pool::Node::Admission admission = node.admit(Clock::now());
+    const TimePoint began = Clock::now();
+    const pool::Node::Admission admission = node.admit(began);
     if (!admission) {
         error = node.circuit_open_error(admission);
     } else {
@@ -313,8 +321,10 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
         if (const std::optional<Error> loss = lease.wire().take_loss()) {
             node.record_connection_failure(*loss, Clock::now());
         }
+        const TimePoint ended = Clock::now();
+        const Duration took = request.block_time() == Duration::zero() ? ended - began : Duration::zero();
         record_attempt(node, admission, call.what_to_record(error), call.failure_source(),
-                       call.attempt_deadline() < state.deadline(), Clock::now());
+                       call.attempt_deadline() < state.deadline(), ended, took);
         route().tenant.charge(call.reader().further_commands());
     }
     if (error) state.describe(*error, request.name(), origin_, Clock::now());

@@ -102,9 +102,12 @@ private:
 };
 
 /// Tells the node's breaker how an attempt ended. What was lost with its wire, and what ended by the caller's own
-/// deadline, is not counted: the wire's owner counted the one, and the other says nothing about the node.
+/// deadline, is not counted: the wire's owner counted the one, and the other says nothing about the node. `took`: how
+/// long the attempt lasted; zero for a command that blocks at the server, whose time is the caller's choice.
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
-                    bool attempt_timeout_was_shorter, TimePoint now);
+                    bool attempt_timeout_was_shorter, TimePoint now, Duration took);
+/// What a failed attempt costs the pool's retry budget.
+void charge(policy::RetryBudget& budget, const Error& error) noexcept;
 
 /// Why a blocking call is refused on this thread, if it is one of the service's own I/O threads.
 std::optional<Error> refused_here();

@@ -13,6 +13,7 @@ CallOptions CallOptions::merged_over(const CallOptions& other) const noexcept {
     if (!merged.deadline) merged.deadline = other.deadline;
     if (!merged.retries) merged.retries = other.retries;
     if (!merged.retry_idempotent_writes) merged.retry_idempotent_writes = other.retry_idempotent_writes;
+    if (!merged.retry_as) merged.retry_as = other.retry_as;
     return merged;
 }
 

@@ -35,15 +35,16 @@ std::optional<Duration> RateLimit::admit(std::uint32_t commands, TimePoint now) 
     }
 }
 
-Duration RateLimit::reserve(std::uint32_t commands, TimePoint now) noexcept {
+std::optional<Duration> RateLimit::reserve(std::uint32_t commands, TimePoint now, Duration longest) noexcept {
     const std::int64_t at = nanoseconds(now);
     const std::int64_t cost = interval_ * commands;
     std::int64_t full_at = full_at_.load(std::memory_order_relaxed);
-    std::int64_t from = 0;
-    do {
-        from = std::max(full_at, at);
-    } while (!full_at_.compare_exchange_weak(full_at, from + cost, std::memory_order_relaxed));
-    return duration(std::max<std::int64_t>(too_early(from, cost, at), 0));
+    for (;;) {
+        const std::int64_t from = std::max(full_at, at);
+        const Duration wait = duration(std::max<std::int64_t>(too_early(from, cost, at), 0));
+        if (wait > longest) return std::nullopt;
+        if (full_at_.compare_exchange_weak(full_at, from + cost, std::memory_order_relaxed)) return wait;
+    }
 }
 
 void RateLimit::give_back(std::uint32_t commands) noexcept {

@@ -19,8 +19,9 @@ public:
     /// nullopt: they may be sent. Else how long until they may. More than a burst at once may be sent when the bucket is
     /// full; those who come behind them wait until they are paid for.
     std::optional<Duration> admit(std::uint32_t commands, TimePoint now) noexcept;
-    /// They will be sent, as soon as they may: how long until then. Nobody who comes later goes before them.
-    Duration reserve(std::uint32_t commands, TimePoint now) noexcept;
+    /// They will be sent, as soon as they may: how long until then. Nobody who comes later goes before them. nullopt: longer
+    /// than `longest`, and nothing was taken.
+    std::optional<Duration> reserve(std::uint32_t commands, TimePoint now, Duration longest = Duration::max()) noexcept;
     /// What was reserved will not be sent.
     void give_back(std::uint32_t commands) noexcept;
     /// How long it would take until `commands` may be sent, behind `ahead` others that are not reserved. Takes nothing.

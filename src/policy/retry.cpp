@@ -9,7 +9,7 @@ namespace redoubt::policy {
 
 namespace {
 
-constexpr std::int32_t tenths_per_token = 10;
+constexpr std::int32_t token = 1000;
 
 /// The server's refusals that another moment may lift. Any other error reply would be the same again.
 bool is_passing_refusal(const Error& error) noexcept {
@@ -19,7 +19,9 @@ bool is_passing_refusal(const Error& error) noexcept {
     return error.reason().starts_with("ERR max number of clients");
 }
 
-bool kind_may_be_retried(const Error& error) noexcept {
+}  // namespace
+
+bool may_pass(const Error& error) noexcept {
     switch (error.kind) {
         case ErrorKind::connection:
         // Where it says when, the caller decides whether to come again: many who pause would only come together.
@@ -41,6 +43,8 @@ bool kind_may_be_retried(const Error& error) noexcept {
     return false;
 }
 
+namespace {
+
 bool certainty_allows(Certainty certainty, RetryCategory category, bool idempotent_writes) noexcept {
     switch (certainty) {
         case Certainty::not_sent:
@@ -54,30 +58,30 @@ bool certainty_allows(Certainty certainty, RetryCategory category, bool idempote
 
 }  // namespace
 
-RetryBudget::RetryBudget(std::uint32_t tokens) noexcept
+RetryBudget::RetryBudget(std::uint32_t tokens, double refill) noexcept
     : full_(static_cast<std::int32_t>(
-          std::min(tokens, static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max() / tenths_per_token)) *
-          tenths_per_token)),
-      tenths_(full_) {}
+          std::min(tokens, static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max() / 2 / token)) * token)),
+      refill_(std::clamp(static_cast<std::int32_t>(std::lround(refill * token)), 1, token)),
+      left_(full_) {}
 
 void RetryBudget::refill() noexcept {
-    auto tenths = tenths_.load(std::memory_order_relaxed);
-    while (tenths < full_ && !tenths_.compare_exchange_weak(tenths, tenths + 1, std::memory_order_relaxed)) {}
+    auto left = left_.load(std::memory_order_relaxed);
+    while (left < full_ &&
+           !left_.compare_exchange_weak(left, std::min(left + refill_, full_), std::memory_order_relaxed)) {}
 }
 
 void RetryBudget::on_failure() noexcept {
-    auto tenths = tenths_.load(std::memory_order_relaxed);
-    while (tenths > 0 &&
-           !tenths_.compare_exchange_weak(tenths, std::max(tenths - tenths_per_token, 0), std::memory_order_relaxed)) {}
+    auto left = left_.load(std::memory_order_relaxed);
+    while (left > 0 && !left_.compare_exchange_weak(left, std::max(left - token, 0), std::memory_order_relaxed)) {}
 }
 
-bool RetryBudget::allows_retry() const noexcept { return tenths_.load(std::memory_order_relaxed) > full_ / 2; }
+bool RetryBudget::allows_retry() const noexcept { return left_.load(std::memory_order_relaxed) > full_ / 2; }
 
-std::optional<Duration> retry_pause(const RetrySettings& settings, RetryCategory category, const Error& error,
-                                    std::uint32_t attempts, double chance, Duration remaining) noexcept {
-    if (attempts > settings.max_retries) return std::nullopt;
-    if (!kind_may_be_retried(error)) return std::nullopt;
-    if (!certainty_allows(error.certainty, category, settings.idempotent_writes)) return std::nullopt;
+RetryDecision retry_pause(const RetrySettings& settings, RetryCategory category, const Error& error,
+                          std::uint32_t attempts, double chance, Duration remaining) noexcept {
+    if (attempts > settings.max_retries) return {};
+    if (!may_pass(error)) return {};
+    if (!certainty_allows(error.certainty, category, settings.idempotent_writes)) return {};
 
     // As a double the doubling cannot overflow: past the cap it is the cap.
     const int doublings = static_cast<int>(std::min(attempts, 1000u)) - (attempts > 0 ? 1 : 0);
@@ -85,8 +89,8 @@ std::optional<Duration> retry_pause(const RetrySettings& settings, RetryCategory
                                     std::ldexp(static_cast<double>(settings.base.count()), doublings));
     const Duration pause{static_cast<Duration::rep>(std::max(0.0, chance * longest))};
     // An attempt that would start at the deadline could only time out.
-    if (pause >= remaining) return std::nullopt;
-    return pause;
+    if (pause >= remaining) return {std::nullopt, NotRetried::no_time};
+    return {pause};
 }
 
 }  // namespace redoubt::policy

@@ -15,10 +15,11 @@ namespace redoubt::policy {
 /// proposal A6: 10 tokens, -1 a failure, +0.1 a success, retries only above half). Lock-free.
 class RetryBudget {
 public:
-    explicit RetryBudget(std::uint32_t tokens = 10) noexcept;
+    /// `refill`: the tokens that a success gives back, in thousandths at the finest.
+    explicit RetryBudget(std::uint32_t tokens = 10, double refill = 0.1) noexcept;
     /// Cheap when full: one relaxed load.
     void on_success() noexcept {
-        if (tenths_.load(std::memory_order_relaxed) < full_) [[unlikely]]
+        if (left_.load(std::memory_order_relaxed) < full_) [[unlikely]]
             refill();
     }
     void on_failure() noexcept;
@@ -27,8 +28,9 @@ public:
 private:
     void refill() noexcept;
 
-    std::int32_t const full_;  // in tenths of a token
-    std::atomic<std::int32_t> tenths_;
+    std::int32_t const full_;  // in thousandths of a token
+    std::int32_t const refill_;
+    std::atomic<std::int32_t> left_;
 };
 
 struct RetrySettings {
@@ -38,13 +40,22 @@ struct RetrySettings {
     bool idempotent_writes = false;
 };
 
+/// A pause before the next attempt, or none, and then whether one would have been made had there been time.
+struct RetryDecision {
+    std::optional<Duration> pause;
+    NotRetried why = NotRetried::none;
+};
+
+/// The error is of a kind that another attempt may lift: so it says something of the server, which the budget counts.
+bool may_pass(const Error& error) noexcept;
+
 /// What a failed attempt leads to: a pause before the next, or nullopt when its error goes to the caller.
 /// `attempts` made so far (1 after the first); `chance` in [0, 1); `remaining` until the call's deadline.
 /// Full jitter: chance * min(cap, base * 2^(attempts-1)) (Brooker, "Exponential Backoff And Jitter", AWS 2015).
 /// Never retried: circuit_open, isolation, configuration, reply_type, key_not_found, cancelled,
 /// authentication, memory, an error reply that would be the same again (WRONGTYPE; not LOADING), and a timeout
 /// of the whole call; nor when the pause would end past the deadline.
-std::optional<Duration> retry_pause(const RetrySettings& settings, RetryCategory category, const Error& error,
-                                    std::uint32_t attempts, double chance, Duration remaining) noexcept;
+RetryDecision retry_pause(const RetrySettings& settings, RetryCategory category, const Error& error,
+                          std::uint32_t attempts, double chance, Duration remaining) noexcept;
 
 }  // namespace redoubt::policy

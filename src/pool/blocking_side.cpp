@@ -65,7 +65,7 @@ BlockingSide::BlockingSide(std::shared_ptr<Connections> connections) : connectio
 connection::DialOutcome BlockingSide::dial(TimePoint deadline) {
     Node& node = connections_->node();
     const TimePoint until = std::min(deadline, Clock::now() + node.connection_timeout());
-    connection::DialOutcome outcome = connections_->dial(until);
+    connection::DialOutcome outcome = connections_->dial(until, [this](TimePoint time) { return pause_until(time); });
     // A caller's own short deadline says nothing about the node.
     const bool callers_haste = outcome.error && outcome.error->kind == ErrorKind::timeout && until == deadline;
     if (outcome.error && !callers_haste) node.record_connection_failure(*outcome.error, Clock::now());
@@ -111,8 +111,8 @@ result<BlockingSide::Wire> BlockingSide::shared_wire(TimePoint deadline) {
         }
         // Whoever was connecting has failed: the breaker decides whether the next one tries.
         Node& node = connections_->node();
-        if (shared_.empty() && !opening_ && node.breaker().state() != CircuitState::closed) {
-            return node.circuit_open_error(node.admit(Clock::now()));
+        if (shared_.empty() && !opening_) {
+            if (std::optional<Error> open = node.refusal_to_connect(Clock::now())) return *open;
         }
         if (closed_) return *refusing_;
     }

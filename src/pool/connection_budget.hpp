@@ -1,16 +1,24 @@
-// pool: the bound on connections over all projects of a service.
+// pool: the bounds on connections over all projects of a service: how many there are, and how fast they are opened.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
+
+#include "policy/rate_limit.hpp"
 
 namespace redoubt::pool {
 
 /// Thread-safe. Before a connection is refused, one that rests in another pool is asked to close.
 class ConnectionBudget {
 public:
-    explicit ConnectionBudget(std::size_t limit) noexcept : limit_(limit) {}
+    /// `a_second`: how many may be opened, and `burst` at once after a pause; 0: no limit.
+    explicit ConnectionBudget(std::size_t limit, std::uint32_t a_second = 0, std::uint32_t burst = 1) noexcept
+        : limit_(limit) {
+        if (a_second != 0) rate_.emplace(a_second, burst);
+    }
 
     /// How to close one resting connection anywhere: true when one was closed (and given back here). Set once,
     /// before the first call.
@@ -27,12 +35,15 @@ public:
         }
     }
     void give_back() noexcept { open_.fetch_sub(1, std::memory_order_relaxed); }
+    /// Of openings; null: not limited.
+    policy::RateLimit* rate() noexcept { return rate_ ? &*rate_ : nullptr; }
     std::size_t open() const noexcept { return open_.load(std::memory_order_relaxed); }
 
 private:
     std::size_t const limit_;
     std::atomic<std::size_t> open_{0};
     std::function<bool()> close_one_idle_;
+    std::optional<policy::RateLimit> rate_;
 };
 
 }  // namespace redoubt::pool

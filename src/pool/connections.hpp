@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include <redoubt/base/clock.hpp>
 #include <redoubt/base/config.hpp>
+#include <redoubt/base/result.hpp>
 
 #include "connection/transport.hpp"
 #include "pool/connection_budget.hpp"
@@ -31,7 +33,9 @@ struct PoolSettings {
     std::size_t max_queued_bytes = 256u << 20;  ///< of async calls that wait for room on a wire
     std::size_t max_in_flight = 0;              ///< on one wire, if less than the node's limit; 0: no limit of its own
     std::size_t max_reply_bytes = 0;            ///< one reply, if less than the node's limit; 0: no limit of its own
-    bool rated = false;                         ///< some tenant may make so many calls a second only
+    std::uint32_t retry_tokens = 10;            ///< see RetryBudget
+    double retry_refill = 0.1;
+    bool rated = false;  ///< some tenant may make so many calls a second only
     friend bool operator==(const PoolSettings&, const PoolSettings&) = default;
 };
 
@@ -55,11 +59,12 @@ public:
     /// The node's, within the pool's own limits.
     connection::WireSettings wire() const;
 
-    /// Opens one more, after `dial` was the answer below.
-    connection::DialOutcome dial(TimePoint until) { return dial_as(*node_, identity_.get(), until); }
-    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until) {
-        return async_dial_as(*node_, identity_.get(), until);
-    }
+    /// Opens one more, after `dial` was the answer below, when its turn has come: not while the node's breaker refuses,
+    /// not at once after a failure, and no faster than the service may. `pause` sleeps until a time, or tells why not.
+    connection::DialOutcome dial(TimePoint until, const std::function<std::optional<Error>(TimePoint until)>& pause);
+    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until) { return async_dial(until, until); }
+    /// For whoever does not have to have one: its turn has to come before `turn_until`.
+    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until, TimePoint turn_until);
 
     /// How a connection comes about.
     enum class Opening : std::uint8_t {
@@ -145,6 +150,10 @@ private:
         TimePoint since;
     };
 
+    /// When a dial may begin.
+    result<TimePoint> turn_to_dial(TimePoint now, TimePoint until);
+    std::optional<Error> refusal_to_dial(TimePoint now) const;
+    void dial_ended(const connection::DialOutcome& outcome) noexcept;
     std::optional<Connection> take_resting();
     void close_resting(std::size_t index);
     void unlink(Waiting& waiting) noexcept;

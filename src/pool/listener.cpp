@@ -189,7 +189,7 @@ asio::awaitable<void> Listener::dial(std::shared_ptr<Listener> /*keeps this aliv
     Node& node = connections_->node();
     connection::Transport made;
     std::optional<Error> failed;
-    if (const CircuitState state = node.breaker().state(); state != CircuitState::closed) {
+    if (!lets_calls_pass(node.breaker().state())) {
         failed =
             Error::of(ErrorKind::circuit_open, Certainty::not_sent, Stage::admission, "the node's breaker is open");
     } else if (const Ledger::Grant grant = connections_->request_now(); grant == Ledger::Grant::refuse) {
@@ -246,7 +246,8 @@ void Listener::try_again_later(const Error& error) {
     const Duration most = std::min<Duration>(backoff_.most, backoff_.base * (1u << std::min(failures_, 20u)));
     if (!breaker) ++failures_;
     const double chance = std::uniform_real_distribution<double>(0, 1)(random_);
-    const Duration pause = breaker ? Duration(breaker_look)
+    // Spread, so that the listeners do not all come when the breaker closes.
+    const Duration pause = breaker ? std::chrono::duration_cast<Duration>(breaker_look * (0.5 + chance))
                                    : std::chrono::duration_cast<Duration>(most * chance) + std::chrono::milliseconds(1);
     connect_at_ = Clock::now() + pause;
     Lock lock(mutex_);

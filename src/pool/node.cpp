@@ -1,6 +1,7 @@
 // pool: a node; see its header.
 #include "pool/node.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "connection/server_error.hpp"
@@ -26,17 +27,18 @@ Node::Admission Node::admit_probe(TimePoint now) {
     return admission;
 }
 
-void Node::record_success(const Admission& admission, TimePoint now) {
-    announce(breaker_.record_success(admission, now));
+void Node::record_success(const Admission& admission, TimePoint now, Duration took) {
+    announce(breaker_.record_success(admission, now, took));
 }
 
-void Node::record_failure(const Admission& admission, TimePoint now) {
-    announce(breaker_.record_failure(admission, now));
+void Node::record_failure(const Admission& admission, TimePoint now, Duration took) {
+    announce(breaker_.record_failure(admission, now, took));
 }
 
 void Node::record_connection_failure(const Error& error, TimePoint now) {
     // Of a dial that `close` has ended.
     if (stopped_.load(std::memory_order_acquire)) return;
+    if (error.kind == ErrorKind::circuit_open) return;  // it was not even tried
     Error told = error;
     told.origin = origin_;
     telemetry_->connection_failed(told);
@@ -72,16 +74,40 @@ Error Node::circuit_open_error(const Admission& refused) const {
         return error;
     }
     Error error = Error::of(ErrorKind::circuit_open, Certainty::not_sent, Stage::admission,
-                            "the node's circuit breaker is open; it is probed in the background");
+                            breaker_.state() == CircuitState::forced_open
+                                ? "the node's circuit breaker was opened by hand (force_open) until it is reset"
+                                : "the node's circuit breaker is open; it is probed in the background");
     error.retry_after = refused.retry_after;
     error.origin = origin_;
     return error;
 }
 
+std::optional<Error> Node::refusal_to_connect(TimePoint now) const {
+    const CircuitState state = breaker_.state();
+    if (lets_calls_pass(state)) return std::nullopt;
+    Admission refused;  // of no call, so the breaker does not count it
+    if (state == CircuitState::open) refused.retry_after = std::max(breaker_.half_open_at() - now, Duration::zero());
+    return circuit_open_error(refused);
+}
+
+TimePoint Node::refused_until() const noexcept {
+    switch (breaker_.state()) {
+        case CircuitState::open: return breaker_.half_open_at();
+        case CircuitState::forced_open: return TimePoint::max();
+        case CircuitState::closed:
+        case CircuitState::half_open:
+        case CircuitState::disabled: break;
+    }
+    return TimePoint::min();
+}
+
 void Node::announce(const RedisCircuitBreaker::Change& change) {
     if (!change) return;
-    telemetry_->breaker_changed(endpoint(), to_string(change.from), to_string(change.to));
+    // First: recovery does not wait for those who listen.
     if (change.to == CircuitState::open && when_opened_ && !stopped_.load(std::memory_order_acquire)) when_opened_();
+    telemetry_->breaker_changed(endpoint(), to_string(change.from), to_string(change.to));
+    listeners_.tell({endpoint(), change.from, change.to},
+                    [this](std::string_view what) { telemetry_->listener_failed(endpoint(), what); });
 }
 
 }  // namespace redoubt::pool

@@ -4,23 +4,26 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <redoubt/base/config.hpp>
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
+#include <redoubt/policy/circuit_listeners.hpp>
 
 #include "base/fork_guard.hpp"
 #include "connection/session.hpp"
 #include "connection/stop_signal.hpp"
 #include "connection/tls_context.hpp"
 #include "connection/wire_settings.hpp"
+#include "pool/dial_pace.hpp"
 #include "pool/large_keys.hpp"
 
 namespace redoubt::pool {
 
 /// Thread-safe. Everything but the breaker is immutable.
-class Node {
+class Node : public std::enable_shared_from_this<Node> {
 public:
     /// @throws RedisConfigurationException when TLS files cannot be used
     Node(const RedisServiceConfig& config, const Target& target, std::shared_ptr<Telemetry> telemetry);
@@ -35,6 +38,7 @@ public:
 
     const RedisCircuitBreaker& breaker() const noexcept { return breaker_; }
     LargeKeys& large_keys() noexcept { return large_keys_; }
+    DialPace& dial_pace() noexcept { return dial_pace_; }
 
     using Admission = RedisCircuitBreaker::Admission;
     /// Callers pass in CLOSED only: recovery is tried by the node's own probes, and no caller is spent on it.
@@ -43,8 +47,9 @@ public:
     Admission admit_probe(TimePoint now);
     /// The everyday success of a call that CLOSED admitted. False: not that simple; use `record_success`.
     bool count_success(std::uint32_t generation) noexcept { return breaker_.count_success(generation); }
-    void record_success(const Admission& admission, TimePoint now);
-    void record_failure(const Admission& admission, TimePoint now);
+    /// `took`: how long the call lasted, where the breaker measures it.
+    void record_success(const Admission& admission, TimePoint now, Duration took = Duration::zero());
+    void record_failure(const Admission& admission, TimePoint now, Duration took = Duration::zero());
     void release(const Admission& admission) noexcept { breaker_.release(admission); }
     /// A connection could not be made or broke: one failure, whatever it carried.
     void record_connection_failure(const Error& error, TimePoint now);
@@ -52,6 +57,17 @@ public:
     bool is_forked() const noexcept { return forked_.load(std::memory_order_relaxed); }
     /// The error of a call that the breaker refused.
     Error circuit_open_error(const Admission& refused) const;
+    /// While the breaker is not CLOSED the node connects for its own probes only: the error for everybody else.
+    std::optional<Error> refusal_to_connect(TimePoint now) const;
+    /// A call that comes before this will certainly be refused, unless somebody resets the breaker.
+    TimePoint refused_until() const noexcept;
+
+    // By hand.
+    void force_open(TimePoint now) { announce(breaker_.force_open(now)); }
+    void disable(TimePoint now) { announce(breaker_.disable(now)); }
+    void enable(TimePoint now) { announce(breaker_.enable(now)); }
+    void reset(TimePoint now) { announce(breaker_.reset(now)); }
+    CircuitListeners& listeners() noexcept { return listeners_; }
 
     /// Called, from any thread, each time the breaker opens. Set once, before the first call.
     void when_opened(std::function<void()> start_probing) { when_opened_ = std::move(start_probing); }
@@ -71,6 +87,8 @@ private:
     std::unique_ptr<connection::TlsContext> tls_;
     Duration connection_timeout_;
     RedisCircuitBreaker breaker_;
+    CircuitListeners listeners_;
+    DialPace dial_pace_;
     LargeKeys large_keys_;
     std::shared_ptr<Telemetry> telemetry_;
     std::function<void()> when_opened_;

@@ -5,12 +5,19 @@
 #include <utility>
 
 namespace redoubt::pool {
+namespace {
+
+// How long a spare connection waits for its turn; else the next upkeep opens it.
+constexpr auto spare_patience = std::chrono::milliseconds(100);
+
+}  // namespace
 
 Pool::Pool(Private, std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
            std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor,
            std::shared_ptr<Identity> identity)
     : connections_(
           std::make_shared<Connections>(std::move(node), std::move(budget), std::move(settings), std::move(identity))),
+      retry_budget_(connections_->settings().retry_tokens, connections_->settings().retry_refill),
       executor_(std::move(executor)) {}
 
 std::shared_ptr<Pool> Pool::create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
@@ -49,7 +56,10 @@ void Pool::tidy(TimePoint now) {
 boost::asio::awaitable<void> Pool::open_spares() {
     const auto self = shared_from_this();
     while (connections_->begin_spare() == Connections::Opening::dial) {
-        connection::DialOutcome outcome = co_await connections_->async_dial(Clock::now() + node().connection_timeout());
+        // Calls need theirs now: many pools' spares must not fill the queue of those who wait for their turn.
+        const TimePoint now = Clock::now();
+        connection::DialOutcome outcome =
+            co_await connections_->async_dial(now + node().connection_timeout(), now + spare_patience);
         if (outcome.error) {
             connections_->spare_failed();
             node().record_connection_failure(*outcome.error, Clock::now());

@@ -104,9 +104,9 @@ private:
 
     std::shared_ptr<Connections> connections_;
     policy::RetryBudget retry_budget_;
+    std::once_flag blocking_once_;  // here it takes no room
     boost::asio::any_io_executor executor_;
     std::shared_ptr<AsyncPool> async_;
-    std::once_flag blocking_once_;
     std::shared_ptr<BlockingSide> blocking_;
     std::atomic<BlockingSide*> blocking_published_{nullptr};
     std::atomic<const AsyncFigures*> async_published_{nullptr};  // lives with async_

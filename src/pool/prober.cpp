@@ -26,6 +26,10 @@ struct Prober::Loop {
 
     asio::awaitable<void> run(std::shared_ptr<Prober> owner);
     asio::awaitable<std::optional<Error>> probe();
+    bool wanted() const noexcept {
+        const CircuitState state = node->breaker().state();
+        return state == CircuitState::open || state == CircuitState::half_open;
+    }
     asio::awaitable<void> pause_until(TimePoint time);
 
     asio::steady_timer timer;
@@ -33,6 +37,7 @@ struct Prober::Loop {
     std::shared_ptr<Node> node;
     std::shared_ptr<Identity> identity;
     connection::Transport transport;  // kept from one probe to the next
+    TimePoint pinged;                 // when the PING of the last probe was sent
 };
 
 Prober::Prober(asio::any_io_executor executor, std::shared_ptr<Node> node, std::shared_ptr<Identity> identity)
@@ -60,10 +65,10 @@ void Prober::stop() {
 asio::awaitable<void> Prober::Loop::run(std::shared_ptr<Prober> owner) {
     while (!owner->stopped_.load(std::memory_order_acquire)) {
         const RedisCircuitBreaker& breaker = node->breaker();
-        if (breaker.state() == CircuitState::closed) {
+        if (!wanted()) {
             owner->running_.store(false, std::memory_order_release);
             // It may have opened again before that was seen.
-            if (breaker.state() == CircuitState::closed || owner->running_.exchange(true)) break;
+            if (!wanted() || owner->running_.exchange(true)) break;
             continue;
         }
         if (breaker.state() == CircuitState::open) co_await pause_until(breaker.half_open_at());
@@ -78,7 +83,8 @@ asio::awaitable<void> Prober::Loop::run(std::shared_ptr<Prober> owner) {
             transport.close();
             node->record_failure(permit, Clock::now());
         } else {
-            node->record_success(permit, Clock::now());
+            const TimePoint now = Clock::now();
+            node->record_success(permit, now, now - pinged);
         }
     }
     transport.close();
@@ -93,6 +99,7 @@ asio::awaitable<std::optional<Error>> Prober::Loop::probe() {
         if (dialed.error) co_return dialed.error;
         transport = std::move(dialed.transport);
     }
+    pinged = Clock::now();  // a connect with TLS takes longer than a call does
     co_return co_await connection::async_ping(transport, node->wire().reply_limits,
                                               Clock::now() + node->attempt_timeout());
 }

@@ -21,7 +21,7 @@ bool Tenant::is_due(TimePoint now) noexcept {
     if (!rate_) return true;
     if (!reserved_) {
         const std::uint32_t commands = queue_.first()->replies();
-        due_ = now + rate_->reserve(commands, now);
+        due_ = now + *rate_->reserve(commands, now);
         commands_ -= commands;
         reserved_ = true;
     }

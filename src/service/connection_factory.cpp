@@ -32,18 +32,36 @@ constexpr std::size_t fewest_connections = 3;
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+// A second's worth, and never less than two pools', so that a program that starts is not held up.
+std::uint32_t connect_burst(const RedisServiceConfig& config) noexcept {
+    return std::max(config.max_connects_per_second, static_cast<std::uint32_t>(2 * config.max_connections));
+}
+
 boost::json::object breaker_json(const RedisCircuitBreaker& breaker) {
     const CircuitBreakerMetrics metrics = breaker.metrics(Clock::now());
-    return {{"state", to_string(breaker.state())},
-            {"metrics",
-             {{"total_calls", metrics.total_calls},
-              {"successful_calls", metrics.successful_calls},
-              {"failed_calls", metrics.failed_calls},
-              {"rejected_calls", metrics.rejected_calls},
-              {"success_rate", metrics.success_rate()},
-              {"circuit_opens", metrics.circuit_opens},
-              {"consecutive_failures", metrics.consecutive_failures},
-              {"time_in_state_seconds", seconds(metrics.time_in_state)}}}};
+    boost::json::object spent;
+    for (std::size_t i = 0; i != circuit_states; ++i) {
+        spent[to_string(static_cast<CircuitState>(i))] = seconds(metrics.time_spent[i]);
+    }
+    boost::json::object out{{"state", to_string(breaker.state())},
+                            {"mode", to_string(breaker.mode())},
+                            {"metrics",
+                             {{"total_calls", metrics.total_calls},
+                              {"successful_calls", metrics.successful_calls},
+                              {"failed_calls", metrics.failed_calls},
+                              {"rejected_calls", metrics.rejected_calls},
+                              {"slow_calls", metrics.slow_calls},
+                              {"success_rate", metrics.success_rate()},
+                              {"circuit_opens", metrics.circuit_opens},
+                              {"consecutive_failures", metrics.consecutive_failures},
+                              {"time_in_state_seconds", seconds(metrics.time_in_state)},
+                              {"seconds_in_states", std::move(spent)}}}};
+    if (breaker.mode() != CircuitBreakerMode::consecutive) {
+        out["window"] = {{"calls", metrics.window_calls},
+                         {"failures", metrics.window_failures},
+                         {"slow_calls", metrics.window_slow_calls}};
+    }
+    return out;
 }
 
 }  // namespace
@@ -53,7 +71,8 @@ struct RedisConnectionFactory::Impl {
         : config(std::move(given)),
           target(config.resolve()),
           lanes(std::move(given_lanes)),
-          budget(std::make_shared<pool::ConnectionBudget>(config.max_total_connections)),
+          budget(std::make_shared<pool::ConnectionBudget>(config.max_total_connections, config.max_connects_per_second,
+                                                          connect_burst(config))),
           topology(topology::make_standalone(config, target, lanes.front().executor, budget, std::move(telemetry))) {
         if (has_users() || !config.admin_url.empty()) {
             provisioner = isolation::AclProvisioner::create(config, target.database);
@@ -283,6 +302,12 @@ CircuitState RedisConnectionFactory::circuit_state() const {
         if (node.breaker().state() != CircuitState::closed) worst = node.breaker().state();
     });
     return worst;
+}
+
+std::vector<CircuitBreakerHandle> RedisConnectionFactory::circuit_breakers() const {
+    std::vector<CircuitBreakerHandle> all;
+    impl_->topology->for_each_node([&](pool::Node& node) { all.emplace_back(node.shared_from_this()); });
+    return all;
 }
 
 const RedisServiceConfig& RedisConnectionFactory::config() const noexcept { return impl_->config; }

@@ -46,9 +46,12 @@ json::object memory_json(const MemoryReading& memory) {
             {"eviction_policy", memory.policy}};
 }
 
-json::array advice_json(const MemoryReading& memory, const SecurityReading& security, std::size_t projects) {
+json::array advice_json(const MemoryReading& memory, const SecurityReading& security, std::size_t projects,
+                        std::string_view circuit) {
     json::array advice;
     add_security_advice(advice, security);
+    if (circuit == "disabled") advice.emplace_back("the circuit breaker was disabled by hand: enable() ends that");
+    if (circuit == "forced_open") advice.emplace_back("the circuit breaker was opened by hand: reset() closes it");
     if (!memory.known) return advice;
     if (memory.limit_is_machine) advice.emplace_back("no memory limit is set (maxmemory 0): the machine's is assumed");
     if (memory.policy == "noeviction") {
@@ -102,12 +105,13 @@ json::object judge_health(const HealthSample& sample, json::object factory, cons
     // INFO may be refused by a managed server: then health says what is unknown and is not worse for it.
     const bool failed = sample.failure && sample.failed_step != "info";
     std::string_view status = "healthy";
-    if (failed || circuit == "open" || memory.status == "critical") {
+    const bool refuses = circuit == "open" || circuit == "forced_open";
+    if (failed || refuses || memory.status == "critical") {
         status = "unhealthy";
     } else if (circuit == "half_open" || memory.status == "warning") {
         status = "degraded";
     }
-    factory["status"] = failed || circuit == "open" ? "unhealthy" : circuit == "half_open" ? "degraded" : "healthy";
+    factory["status"] = failed || refuses ? "unhealthy" : circuit == "half_open" ? "degraded" : "healthy";
 
     json::object tests{{"status", failed ? "failed" : "passed"}};
     json::object times;
@@ -126,7 +130,7 @@ json::object judge_health(const HealthSample& sample, json::object factory, cons
             {"test_operations", std::move(tests)},
             {"memory", memory_json(memory)},
             {"security", security_json(sample.security)},
-            {"advice", advice_json(memory, sample.security, projects)}};
+            {"advice", advice_json(memory, sample.security, projects, circuit)}};
 }
 
 }  // namespace redoubt::service

@@ -31,6 +31,10 @@ public:
         logger_->info("connection failed: {}", error.message());
         if (next_) next_->connection_failed(error);
     }
+    void listener_failed(std::string_view endpoint, std::string_view what) noexcept override {
+        logger_->error("a listener for the circuit breaker of {} threw: {}", endpoint, what);
+        if (next_) next_->listener_failed(endpoint, what);
+    }
 
 private:
     std::shared_ptr<spdlog::logger> logger_;

@@ -234,6 +234,8 @@ boost::json::object RedisService::get_metrics() const {
 
 CircuitState RedisService::circuit_state() const { return impl_->factory()->circuit_state(); }
 
+CircuitBreakerHandle RedisService::circuit_breaker() { return impl_->factory()->circuit_breakers().front(); }
+
 void RedisService::set_telemetry(std::shared_ptr<Telemetry> telemetry) { impl_->telemetry = std::move(telemetry); }
 
 std::shared_ptr<RedisConnectionFactory> RedisService::factory() { return impl_->factory(); }

@@ -35,6 +35,8 @@ pool::PoolSettings settings_of(const RedisServiceConfig& config) {
     settings.idle_timeout = config.idle_timeout;
     settings.lifetime = config.connection_lifetime;
     settings.max_queued_bytes = config.max_queued_bytes;
+    settings.retry_tokens = config.retry_budget;
+    settings.retry_refill = config.retry_budget_refill;
     return config.pool_mode == PoolMode::shared ? in_turns(settings, may_be_rated(config)) : settings;
 }
 

@@ -16,11 +16,24 @@ namespace redoubt {
 using namespace std::chrono_literals;
 
 /// When a node's breaker opens and closes. Defaults: the original's.
+///
+/// It opens after `failure_threshold` failures in a row, unless one of the rates is above 0: then it opens when, of the
+/// calls in a sliding window, at least that share failed, or was slow. Both rates may be used together. HALF_OPEN is the
+/// same in each mode, but that a slow probe counts as a failed one where slow calls matter.
 struct CircuitBreakerConfig {
     std::uint32_t failure_threshold = 5;  ///< consecutive failures that open it; 1..1'000'000
     Duration recovery_timeout = 60s;      ///< OPEN to HALF_OPEN; above 0
     std::uint32_t success_threshold = 3;  ///< successful probes in HALF_OPEN that close it; 1..1'000'000
     std::uint32_t half_open_permits = 1;  ///< probes in flight at once in HALF_OPEN; 1..1'000
+
+    double failure_rate_threshold = 0;    ///< share of failed calls that opens it, 0..1; 0: off
+    double slow_call_rate_threshold = 0;  ///< share of slow calls that opens it, 0..1; 0: off
+    /// A call that takes longer is slow, whether it succeeds or fails. The time of its last attempt counts, with what
+    /// it waited for a connection; commands that block at the server (BLPOP) are never slow. Below `attempt_timeout`.
+    Duration slow_call_duration = 1s;
+    std::uint32_t window_calls = 100;         ///< the window is the last so many calls; 1..100'000
+    Duration window_time = Duration::zero();  ///< above 0: the last so much time instead, in tenths; 0..1 h
+    std::uint32_t minimum_calls = 20;         ///< fewer in the window never open it; 1..100'000, at most `window_calls`
 };
 
 /// TLS, used with `rediss://`. Verification is on unless `verify` is false.
@@ -106,6 +119,9 @@ struct RedisServiceConfig {
     std::size_t min_idle_connections = 0;      ///< kept open a project; at most `max_connections`
     std::size_t max_total_connections = 1000;  ///< over all projects
     std::size_t max_waiting = 10'000;          ///< callers that may wait for a wire of one pool
+    /// Connections that the service opens in a second; whoever wants more waits, until its deadline. A second's worth, and
+    /// at least two pools' (2 * `max_connections`), may come at once after a pause. 0: no limit.
+    std::uint32_t max_connects_per_second = 200;
 
     PoolMode pool_mode = PoolMode::dedicated;
     Duration idle_timeout = 5min;       ///< a connection unused for so long is closed, down to the minimum; 0: never
@@ -123,6 +139,10 @@ struct RedisServiceConfig {
     /// `close` lets the calls under way finish for so long. The default is `attempt_timeout`'s: by then what was sent has
     /// been answered, or would not be. 0: they fail at once.
     Duration drain_timeout = 2s;
+    /// So that an outage is not multiplied: each pool has so many tokens, a failure takes one, a success gives back
+    /// `retry_budget_refill`, and calls are tried again only while more than half are left. 1..1'000'000
+    std::uint32_t retry_budget = 10;
+    double retry_budget_refill = 0.1;  ///< tokens; above 0, at most 1
 
     std::size_t max_queued_commands = 1'000'000;  ///< a wire's commands that are not answered
     std::size_t max_queued_bytes = 256u << 20;    ///< a wire's bytes that are not written

@@ -48,6 +48,14 @@ enum class ErrorKind : std::uint8_t {
     cancelled,
 };
 
+/// Why a call that the rules would have tried again was not.
+enum class NotRetried : std::uint8_t {
+    none,          ///< it was tried as often as allowed, or another attempt could not help
+    budget_spent,  ///< the pool's retry budget
+    no_time,       ///< the pause would have ended past the deadline
+    breaker_open,  ///< the node's breaker has opened and would refuse the next attempt
+};
+
 std::string_view to_string(Certainty certainty) noexcept;
 std::string_view to_string(Stage stage) noexcept;
 /// The name of the exception class, such as `RedisConnectionException`.
@@ -67,6 +75,7 @@ struct Error {
     ErrorKind kind = ErrorKind::connection;
     Certainty certainty = Certainty::not_sent;
     Stage stage = Stage::admission;
+    NotRetried not_retried = NotRetried::none;
     std::uint32_t attempts = 0;  ///< attempts made, 0 when refused before the first
     Duration elapsed{};          ///< from the moment the caller made the call
     Duration retry_after{};      ///< `circuit_open`: time until the node's next probe

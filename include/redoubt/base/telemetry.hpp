@@ -12,11 +12,13 @@ namespace redoubt {
 class Telemetry {
 public:
     virtual ~Telemetry() = default;
-    /// A node's breaker changed its state: `closed`, `open`, `half_open`.
+    /// A node's breaker changed its state: `closed`, `open`, `half_open`, `forced_open`, `disabled`.
     virtual void breaker_changed(std::string_view /*endpoint*/, std::string_view /*from*/,
                                  std::string_view /*to*/) noexcept {}
     /// A connection could not be made, or broke.
     virtual void connection_failed(const Error& /*error*/) noexcept {}
+    /// A listener for state changes of a breaker threw, which it must not; with what it threw.
+    virtual void listener_failed(std::string_view /*endpoint*/, std::string_view /*what*/) noexcept {}
 };
 
 }  // namespace redoubt

@@ -121,6 +121,7 @@ private:
     void ask_for_room(pool::Node& node) noexcept;
     void attempt_failed(const Error& error, FailureSource source);
     void pause(Duration length);
+    Duration attempt_length(TimePoint now) const noexcept;
     void end(const Error* error);
     Rare& rare();
 

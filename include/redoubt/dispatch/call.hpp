@@ -14,11 +14,23 @@
 
 namespace redoubt {
 
+/// What a caller says of its command's retries that the command alone does not tell. Each goes for `unknown` outcomes; what
+/// was certainly not applied may be tried again in any case but `never`.
+enum class RetryAs : std::uint8_t {
+    never,  ///< no attempt after the first, whatever is known
+    /// Twice is the same as once: a SET NX, a script or a transaction that the caller has written so. It does nothing for
+    /// commands that add each time (INCR, LPUSH, XADD): of those it cannot be true.
+    idempotent,
+    /// Any command, INCR too, though it may then be applied more than once.
+    at_least_once,
+};
+
 /// Overrides of the configuration for one handle's calls; what is not set stays as configured.
 struct CallOptions {
     std::optional<Duration> deadline{};             ///< of the whole call; default: `operation_timeout`
     std::optional<std::uint32_t> retries{};         ///< attempts after the first; default: `max_retries`
     std::optional<bool> retry_idempotent_writes{};  ///< default: as configured
+    std::optional<RetryAs> retry_as{};              ///< default: as the command's category in the command table says
 
     /// These, and `other`'s where these say nothing.
     CallOptions merged_over(const CallOptions& other) const noexcept;

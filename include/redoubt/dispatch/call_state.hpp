@@ -45,14 +45,21 @@ public:
     bool has_own_deadline() const noexcept { return options_.deadline.has_value(); }
     bool has_begun() const noexcept { return deadline_ != TimePoint{}; }
     TimePoint deadline() const noexcept { return deadline_; }
+    TimePoint start() const noexcept { return start_; }
     void begin_attempt() noexcept { ++attempts_; }
     std::uint32_t attempts() const noexcept { return attempts_ & ~maybe_applied; }
 
-    /// The pause before the next attempt, or nullopt when `error` goes to the caller. `partly_answered`: some of
-    /// several commands were, so the call cannot be repeated.
-    std::optional<Duration> after_failure(const CallSettings& settings, RetryCategory category, const Error& error,
-                                          bool partly_answered, const policy::RetryBudget& budget, double chance,
-                                          TimePoint now) noexcept;
+    /// What decides on another attempt, besides the error.
+    struct Failure {
+        RetryCategory category = RetryCategory::never;
+        bool partly_answered = false;  ///< some of several commands were, so the call cannot be repeated
+        double chance = 0;             ///< in [0, 1)
+        TimePoint now{};
+        TimePoint refused_until = TimePoint::min();  ///< the node's breaker takes no call before
+    };
+    /// The pause before the next attempt, or nullopt when `error` goes to the caller; then it says there why not.
+    std::optional<Duration> after_failure(const CallSettings& settings, Error& error, const Failure& failure,
+                                          const policy::RetryBudget& budget) noexcept;
     /// What an earlier attempt left open stays so: such a call does not end as not sent.
     /// Says in the error what the call knows: how often, how long, which command, whose and where to.
     void describe(Error& error, std::string_view operation, const std::shared_ptr<const ErrorOrigin>& origin,

@@ -13,6 +13,7 @@
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
 #include <redoubt/service/admin.hpp>
+#include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
 
 namespace redoubt {
@@ -49,6 +50,8 @@ public:
     /// `pools_count`, `pools`, `circuit_breaker`: the original's names. At most 100 pools are listed, the busiest.
     boost::json::object metrics() const;
     CircuitState circuit_state() const;
+    /// One for each node.
+    std::vector<CircuitBreakerHandle> circuit_breakers() const;
     /// The configuration with the URL's options applied.
     const RedisServiceConfig& config() const noexcept;
     const Target& target() const noexcept;

@@ -11,6 +11,7 @@
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
 #include <redoubt/service/admin.hpp>
+#include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
 
 namespace boost::asio {
@@ -64,6 +65,10 @@ public:
     /// The original's names: `initialized`, `connection_factory.pools_count`, `.circuit_breaker.state`, and more.
     boost::json::object get_metrics() const;
     CircuitState circuit_state() const;
+    /// The breaker of the service's node, to look at, to set by hand, and to listen to; of the first, if there are several
+    /// (`factory()->circuit_breakers()`).
+    /// @throws RedisConnectionException when not initialized
+    CircuitBreakerHandle circuit_breaker();
 
     /// The same for a program whose loop is the service's: the blocking forms would wait for nothing there, but they
     /// would hold the loop up. On the service's loop.
