@@ -261,6 +261,13 @@ private:
         return replies_.read(index, cursor, prefix);
     }
     void fail(std::uint32_t index, const Error& error) override { replies_.fail(index, error); }
+    HoldUse hold() noexcept override {
+        if constexpr (requires { replies_.hold(); }) {
+            return replies_.hold();
+        } else {
+            return {};
+        }
+    }
 
     // Everything is taken out of the node, which is given back before the handler runs and begins another.
     template <class Handler>
