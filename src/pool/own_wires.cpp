@@ -167,7 +167,12 @@ std::optional<Error> OwnWires::go_on(One& one, Operation& operation, TimePoint n
 }
 
 std::optional<Error> OwnWires::submit(Operation& operation, TimePoint now) {
-    if (const HoldUse use = operation.hold(); use.hold != nullptr && !use.begins) {
+    const HoldUse use = operation.hold();
+    // An earlier attempt to begin may have left a connection, on which it failed.
+    if (use.hold != nullptr && use.begins) {
+        if (const auto before = use.hold->kept_.lock()) before->let_go(false);
+    }
+    if (use.hold != nullptr && !use.begins) {
         if (std::exchange(use.hold->used_, true)) {
             return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
                              "the watched keys were used by another transaction before");
@@ -233,8 +238,6 @@ void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
     one->expires = connection.expires;
     one->wire = std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport), settings, *one);
     if (const HoldUse use = operation.hold(); use.hold != nullptr) {
-        // An earlier attempt may have left one, of which nobody knows what it is worth.
-        if (const auto before = use.hold->kept_.lock()) before->let_go(false);
         use.hold->kept_ = one;
         one->held = true;
     }

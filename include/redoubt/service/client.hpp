@@ -124,18 +124,18 @@ public:
     Transaction<service::Async> transaction() const { return Transaction<service::Async>(handle_); }
     /// Leases a connection and sends WATCH there: `auto watched = co_await redis.watch("stock", "price");`. Keys may also
     /// be a span. Fails as any call does, and with RedisPoolExhaustedException when no connection is free in time.
+    auto watch(TextList keys) const { return service::start_watch<service::ThrowingCompletion>(handle_, keys); }
     template <service::Text... Keys>
     auto watch(const Keys&... keys) const {
         const std::array<std::string_view, sizeof...(Keys)> all{std::string_view(keys)...};
         return watch(TextList(all));
     }
-    auto watch(TextList keys) const { return service::start_watch<service::ThrowingCompletion>(handle_, keys); }
+    auto try_watch(TextList keys) const { return service::start_watch<service::ResultCompletion>(handle_, keys); }
     template <service::Text... Keys>
     auto try_watch(const Keys&... keys) const {
         const std::array<std::string_view, sizeof...(Keys)> all{std::string_view(keys)...};
         return try_watch(TextList(all));
     }
-    auto try_watch(TextList keys) const { return service::start_watch<service::ResultCompletion>(handle_, keys); }
     /// Executed on the connection on which the keys are watched, or not at all: `not_sent` where that is lost, and
     /// nullopt where one of them has changed. It is one attempt, whatever `retries` says.
     WatchedTransaction<> transaction(Watched watched) const {
