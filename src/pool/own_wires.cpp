@@ -145,40 +145,32 @@ OwnWires::One* OwnWires::find(const Operation& operation) const noexcept {
     return one->wire == nullptr || one->wire->holds(operation) ? one : nullptr;
 }
 
-// One on which another operation can follow.
-std::shared_ptr<OwnWires::One> OwnWires::held_by(const Hold& hold) const noexcept {
+// The second operation of a hold.
+std::optional<Error> OwnWires::submit_held(Hold& hold, Operation& operation, TimePoint now) {
+    if (std::exchange(hold.used_, true)) {
+        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                         "the watched keys were used by another transaction before");
+    }
     const std::shared_ptr<Hold::Kept> kept = hold.kept_.lock();
-    auto one = std::static_pointer_cast<One>(kept);
-    const bool usable = one && all_.contains(one.get()) && one->wire->is_open() && one->wire->in_flight() == 0;
-    return usable ? std::move(one) : nullptr;
-}
-
-std::optional<Error> OwnWires::go_on(One& one, Operation& operation, TimePoint now) {
-    // The other end may have gone without our having been told yet; later nobody could say what it has executed.
-    if (!one.wire->is_quiet()) {
-        one.let_go(false);
+    const auto one = std::static_pointer_cast<One>(kept);
+    if (!one || !all_.contains(one.get()) || !one->wire->is_open()) return hold_lost_error();
+    // The other end may have gone without our having been told; later nobody could say what it has executed.
+    if (!one->wire->is_quiet()) {
+        one->let_go(false);
         return hold_lost_error();
     }
-    if (std::optional<Error> refused = one.wire->submit(operation, now)) return refused;
-    one.operation = &operation;
-    by_operation_.insert_or_assign(&operation, &one);
-    count(one);
+    if (std::optional<Error> refused = one->wire->submit(operation, now)) return refused;
+    one->operation = &operation;
+    by_operation_.insert_or_assign(&operation, one.get());
+    count(*one);
     return std::nullopt;
 }
 
 std::optional<Error> OwnWires::submit(Operation& operation, TimePoint now) {
-    const HoldUse use = operation.hold();
-    // An earlier attempt to begin may have left a connection, on which it failed.
-    if (use.hold != nullptr && use.begins) {
+    if (const HoldUse use = operation.hold(); use.hold != nullptr) {
+        if (!use.begins) return submit_held(*use.hold, operation, now);
+        // An earlier attempt may have left a connection, on which it failed.
         if (const auto before = use.hold->kept_.lock()) before->let_go(false);
-    }
-    if (use.hold != nullptr && !use.begins) {
-        if (std::exchange(use.hold->used_, true)) {
-            return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-                             "the watched keys were used by another transaction before");
-        }
-        const auto one = held_by(*use.hold);
-        return one ? go_on(*one, operation, now) : hold_lost_error();
     }
     const auto one = add(operation);
     const Ledger::Grant grant = connections_->request(*one);

@@ -50,8 +50,7 @@ private:
     class One;
 
     One* find(const Operation& operation) const noexcept;
-    std::shared_ptr<One> held_by(const Hold& hold) const noexcept;
-    std::optional<Error> go_on(One& one, Operation& operation, TimePoint now);
+    std::optional<Error> submit_held(Hold& hold, Operation& operation, TimePoint now);
     std::shared_ptr<One> add(Operation& operation);
     void proceed(const std::shared_ptr<One>& one, Ledger::Grant grant);
     boost::asio::awaitable<void> dial(std::shared_ptr<OwnWires> self, std::shared_ptr<One> one);
