@@ -69,6 +69,8 @@ public:
     /// Small calls had better go elsewhere: a large reply is under way, or the socket takes no more for now.
     bool is_congested() const noexcept { return waiting_writable_ || multiplexer_.awaits_large_reply(); }
     bool is_open() const noexcept { return open_; }
+    /// See Transport: nothing has come that was not read, not even the other end's farewell.
+    bool is_quiet() const noexcept { return transport_.is_quiet(); }
     std::size_t in_flight() const noexcept { return multiplexer_.in_flight(); }
     /// See Multiplexer.
     std::uint64_t submitted() const noexcept { return multiplexer_.submitted(); }

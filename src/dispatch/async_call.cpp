@@ -54,7 +54,9 @@ void AsyncCall::refuse(Error&& refusal) {
 void AsyncCall::copy_commands(const AsyncCall& other) {
     commands_ = other.commands_;
     if (!other.reader_.trusts()) reader_.distrust();
-    if (other.rare_) rare().refusal = other.rare_->refusal;
+    if (!other.rare_) return;
+    rare().refusal = other.rare_->refusal;
+    rare().own_connection = other.rare_->own_connection;
 }
 
 const AsyncCall::Lane& AsyncCall::lane() const noexcept { return dispatcher_.lane(); }
@@ -131,6 +133,7 @@ inline void AsyncCall::route() noexcept {
     if (rare_) [[unlikely]] {
         if (rare_->refusal) return end(&*rare_->refusal);
         if (commands_.count() == 0) return end(nullptr);
+        if (rare_->own_connection) set_demand(Demand::exclusive);
     }
     pool::Pool& pool = *pool_;
     const pool::Node::Admission admission = pool.node().admit(now);

@@ -15,9 +15,20 @@ namespace redoubt::pool {
 
 namespace asio = boost::asio;
 
-// One operation: first it waits for its turn, then for its connection, then it is on its wire.
+namespace {
+
+Error hold_lost_error() {
+    return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::waiting_for_wire,
+                     "the connection on which the keys were watched is gone");
+}
+
+}  // namespace
+
+// One operation: first it waits for its turn, then for its connection, then it is on its wire; and if the wire is held,
+// the next operation after it.
 class OwnWires::One final : public Connections::Waiting,
                             public connection::AsyncWire::Owner,
+                            public Hold::Kept,
                             public std::enable_shared_from_this<One> {
 public:
     One(const std::shared_ptr<OwnWires>& all, Operation& of)
@@ -37,14 +48,25 @@ public:
         const auto self = end(Connection{});
         if (lost.in_flight() != 0) connections_->node().record_connection_failure(error, Clock::now());
     }
-    // All is answered: the connection can carry somebody else's commands.
+    // All is answered: the connection can carry somebody else's commands, unless it is held.
     void on_wire_idle(connection::AsyncWire& idle) override {
+        if (held) return rest();
         const auto self = end(Connection{idle.detach(), expires});
     }
     // Nobody knows what the server is doing on it.
     void on_operations_expired(connection::AsyncWire& doubtful) override {
         const auto self = end(Connection{});
         doubtful.close(connection::wire_closed_error());
+    }
+
+    // Its hold has gone.
+    void let_go(bool clean) override {
+        if (!wire->is_open()) return;
+        if (clean && operation == nullptr) {
+            const auto self = end(Connection{wire->detach(), expires});
+        } else {
+            on_operations_expired(*wire);
+        }
     }
 
     std::shared_ptr<One> end(Connection connection) {
@@ -54,6 +76,11 @@ public:
     }
 
 private:
+    // Until its hold's next operation.
+    void rest() {
+        operation = nullptr;
+        if (const auto all = all_.lock()) all->forget_operations(*this);
+    }
     void on_turn(Ledger::Grant grant) {
         const auto all = all_.lock();
         if (all && operation != nullptr && grant != Ledger::Grant::refuse) {
@@ -69,11 +96,13 @@ private:
     std::weak_ptr<OwnWires> all_;
 
 public:
-    Operation* operation;  // nullptr: given up; once on a wire, it may have ended
+    Operation* operation;  // nullptr: given up, or at rest; once on a wire, it may have ended
     std::shared_ptr<connection::AsyncWire> wire;
     TimePoint expires = TimePoint::max();
     bool connecting = false;
     asio::cancellation_signal stop_dial;
+    bool held = false;
+    bool counted = false;  // among the operations that are on a wire
 };
 
 OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> connections,
@@ -81,6 +110,13 @@ OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> 
     : executor_(std::move(executor)), connections_(std::move(connections)), figures_(std::move(figures)) {}
 
 OwnWires::~OwnWires() = default;
+
+Hold::~Hold() {
+    if (kept_.expired()) return;  // then the loop may have gone, too
+    asio::post(executor_, [kept = std::move(kept_), clean = clean_] {
+        if (const auto alive = kept.lock()) alive->let_go(clean);
+    });
+}
 
 std::shared_ptr<OwnWires::One> OwnWires::add(Operation& operation) {
     auto one = std::make_shared<One>(shared_from_this(), operation);
@@ -91,10 +127,18 @@ std::shared_ptr<OwnWires::One> OwnWires::add(Operation& operation) {
 }
 
 std::shared_ptr<OwnWires::One> OwnWires::take(One& one) noexcept {
-    if (one.wire != nullptr) figures_->own.fetch_sub(1, std::memory_order_relaxed);
     auto taken = all_.extract(&one);
-    std::erase_if(by_operation_, [&](const auto& entry) { return entry.second == &one; });
+    forget_operations(one);
     return taken ? std::move(taken.mapped()) : nullptr;
+}
+
+void OwnWires::count(One& one) noexcept {
+    if (!std::exchange(one.counted, true)) figures_->own.fetch_add(1, std::memory_order_relaxed);
+}
+
+void OwnWires::forget_operations(One& one) noexcept {
+    if (std::exchange(one.counted, false)) figures_->own.fetch_sub(1, std::memory_order_relaxed);
+    std::erase_if(by_operation_, [&](const auto& entry) { return entry.second == &one; });
 }
 
 OwnWires::One* OwnWires::find(const Operation& operation) const noexcept {
@@ -104,7 +148,33 @@ OwnWires::One* OwnWires::find(const Operation& operation) const noexcept {
     return one->wire == nullptr || one->wire->holds(operation) ? one : nullptr;
 }
 
+// The second operation of a hold.
+std::optional<Error> OwnWires::submit_held(Hold& hold, Operation& operation, TimePoint now) {
+    if (std::exchange(hold.used_, true)) {
+        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                         "the watched keys were used by another transaction before");
+    }
+    const std::shared_ptr<Hold::Kept> kept = hold.kept_.lock();
+    const auto one = std::static_pointer_cast<One>(kept);
+    if (!one || !all_.contains(one.get()) || !one->wire->is_open()) return hold_lost_error();
+    // The other end may have gone without our having been told; later nobody could say what it has executed.
+    if (!one->wire->is_quiet()) {
+        one->let_go(false);
+        return hold_lost_error();
+    }
+    if (std::optional<Error> refused = one->wire->submit(operation, now)) return refused;
+    one->operation = &operation;
+    by_operation_.insert_or_assign(&operation, one.get());
+    count(*one);
+    return std::nullopt;
+}
+
 std::optional<Error> OwnWires::submit(Operation& operation, TimePoint now) {
+    if (const HoldUse use = operation.hold(); use.hold != nullptr) {
+        if (!use.begins) return submit_held(*use.hold, operation, now);
+        // An earlier attempt may have left a connection, on which it failed.
+        if (const auto before = use.hold->kept_.lock()) before->let_go(false);
+    }
     const auto one = add(operation);
     const Ledger::Grant grant = connections_->request(*one);
     if (grant == Ledger::Grant::refuse) {
@@ -163,7 +233,11 @@ void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
     settings.attempt_timeout = std::clamp(operation.attempt_timeout(), settings.attempt_timeout, longest);
     one->expires = connection.expires;
     one->wire = std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport), settings, *one);
-    figures_->own.fetch_add(1, std::memory_order_relaxed);
+    if (const HoldUse use = operation.hold(); use.hold != nullptr) {
+        use.hold->kept_ = one;
+        one->held = true;
+    }
+    count(*one);
     one->wire->start();
     if (const std::optional<Error> refused = one->wire->submit(operation, Clock::now())) {
         const auto ended = one->end(Connection{one->wire->detach(), one->expires});
@@ -186,10 +260,11 @@ Multiplexer::Cancelled OwnWires::cancel(Operation& operation) {
     }
     const auto wire = one.wire;
     const Multiplexer::Cancelled how = wire->cancel(operation);
-    if (how == Multiplexer::Cancelled::unwritten) {
+    if (how == Multiplexer::Cancelled::unwritten && !one.held) {
         const auto ended = one.end(Connection{wire->detach(), one.expires});
     } else {
-        // What the server does with it is not known, and it may block there: the connection is of no use.
+        // What the server does with it is not known, and it may block there, or still watch keys: the connection is of
+        // no use.
         one.on_operations_expired(*wire);
     }
     return how;
@@ -241,6 +316,7 @@ void OwnWires::close(const Error& error) {
     by_operation_.clear();
     figures_->own.store(0, std::memory_order_relaxed);
     for (const auto& [key, one] : all) {
+        one->counted = false;
         if (one->wire == nullptr) {
             Operation& operation = *one->operation;
             one->give_up();

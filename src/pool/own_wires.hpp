@@ -13,6 +13,7 @@
 
 #include "connection/async_wire.hpp"
 #include "pool/connections.hpp"
+#include "pool/hold.hpp"
 
 namespace redoubt::pool {
 
@@ -21,7 +22,7 @@ struct AsyncFigures {
     std::atomic<std::size_t> in_flight{0};  ///< on shared wires
     std::atomic<std::size_t> waiting{0};    ///< for room on them
     std::atomic<std::size_t> busy{0};       ///< shared wires with something in flight
-    std::atomic<std::size_t> own{0};        ///< operations with a wire of their own
+    std::atomic<std::size_t> own{0};        ///< operations on a wire of their own
 };
 
 /// Every member function is called on the executor, by one thread at a time.
@@ -32,7 +33,7 @@ public:
     ~OwnWires();
 
     /// A connection of its own for the operation, for which it waits behind all others who do, blocking callers
-    /// too, until its call deadline. An error: nothing was taken.
+    /// too, until its call deadline; or the one that is held for it. An error: nothing was taken.
     [[nodiscard]] std::optional<Error> submit(Operation& operation, TimePoint now);
     /// The same, with what `Connections::request_now` granted for it.
     void submit_granted(Operation& operation, Ledger::Grant grant);
@@ -52,12 +53,15 @@ private:
     class One;
 
     One* find(const Operation& operation) const noexcept;
+    std::optional<Error> submit_held(Hold& hold, Operation& operation, TimePoint now);
     std::shared_ptr<One> add(Operation& operation);
     void proceed(const std::shared_ptr<One>& one, Ledger::Grant grant);
     boost::asio::awaitable<void> dial(std::shared_ptr<OwnWires> self, std::shared_ptr<One> one);
     void start(const std::shared_ptr<One>& one, Connection connection);
     void fail(const std::shared_ptr<One>& one, const Error& error, FailureSource source);
     std::shared_ptr<One> take(One& one) noexcept;
+    void count(One& one) noexcept;
+    void forget_operations(One& one) noexcept;
 
     boost::asio::any_io_executor executor_;
     std::shared_ptr<Connections> connections_;

@@ -3,6 +3,7 @@
 
 #include <redoubt/resp/read_reply.hpp>
 
+#include "pool/hold.hpp"
 #include "resp/building.hpp"
 #include "resp/command_rows.hpp"
 
@@ -16,16 +17,35 @@ void add_word(Gathered& gathered, const Handle& handle, const CommandSpec& spec)
     gathered.add(handle, resp::Building<Ok>(spec, read_ok));
 }
 
+Command<Ok> watch_of(TextList keys) {
+    resp::Building<Ok> command(resp::spec_of("WATCH"), read_ok);
+    command.add(Argument::keys(keys));
+    if (keys.empty()) command.set_invalid("WATCH needs a key");
+    return command;
+}
+
 }  // namespace
 
 void add_multi(Gathered& gathered, const Handle& handle) { add_word(gathered, handle, resp::spec_of("MULTI")); }
 void add_exec(Gathered& gathered, const Handle& handle) { add_word(gathered, handle, resp::spec_of("EXEC")); }
 
-result<std::shared_ptr<isolation::LeasedCalls>> watch(const Handle& handle, std::span<const std::string_view> keys) {
-    resp::Building<Ok> command(resp::spec_of("WATCH"), read_ok);
-    command.add(Argument::keys(keys));
-    if (keys.empty()) command.set_invalid("WATCH needs a key");
+void add_watch(Gathered& gathered, const Handle& handle, TextList keys) { gathered.add(handle, watch_of(keys)); }
 
+Error nothing_watched(const Handle& handle) {
+    return handle.project->refusal(
+        Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                  "the transaction needs what watch() of the same project gave and no other transaction has taken"),
+        "MULTI");
+}
+
+std::shared_ptr<pool::Hold> make_hold(const std::shared_ptr<isolation::Project>& project) {
+    return std::make_shared<pool::Hold>(project->lane(), project);
+}
+
+void set_clean(pool::Hold& hold) noexcept { hold.set_clean(); }
+
+result<std::shared_ptr<isolation::LeasedCalls>> watch(const Handle& handle, std::span<const std::string_view> keys) {
+    const Command<Ok> command = watch_of(keys);
     auto lease = handle.project->lease(command.name(), handle.options);
     if (!lease) return lease.error();
     SingleReply<Ok> reply(read_ok);

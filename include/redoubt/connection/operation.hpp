@@ -11,6 +11,10 @@
 
 namespace redoubt {
 
+namespace pool {
+class Hold;
+}
+
 /// Whose failure an operation ends with: its own, or that of the wire that carried it, which is counted once by
 /// the wire's owner however many operations were lost with it.
 enum class FailureSource : std::uint8_t { operation, wire };
@@ -20,6 +24,12 @@ enum class Demand : std::uint8_t {
     shared,     ///< any wire
     bulk,       ///< large: a wire of its own while it lasts, where one can be had, so that small ones need not wait
     exclusive,  ///< it blocks at the server: a wire of its own, for which it waits
+};
+
+/// A connection that is kept from one operation to another, because the server remembers something of it (WATCH).
+struct HoldUse {
+    pool::Hold* hold = nullptr;  ///< nullptr: the operation uses none
+    bool begins = false;         ///< it is the first, so any connection will do; else only the one that is kept
 };
 
 /// One submission to a wire. The wire calls it back from the thread that drives the wire: `on_reply` for
@@ -49,6 +59,9 @@ public:
 
     /// Operations of one key keep the order in which they were submitted, whichever wires carry them. Empty: no key.
     virtual std::string_view ordering_key() const noexcept { return {}; }
+
+    /// Asked of exclusive ones only.
+    virtual HoldUse hold() noexcept { return {}; }
 
     /// How many replies answer it; at least 1.
     std::uint32_t replies() const noexcept { return replies_; }

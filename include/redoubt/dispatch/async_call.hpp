@@ -38,6 +38,9 @@ public:
     /// See ReplyReader; before `start`.
     void distrust_errors() noexcept { reader_.distrust(); }
 
+    /// It wants a connection of its own, whatever its commands are; before `start`. See `Operation::hold`.
+    void want_own_connection() { rare().own_connection = true; }
+
     /// There are no commands (an empty batch): it ends at once. Else there is at least one.
     void expect_nothing();
 
@@ -105,9 +108,10 @@ protected:
 private:
     enum class Phase : std::uint8_t { idle, submitted, pausing };
     class Start;
-    // Seldom there: a refusal, and the timer between two attempts.
+    // Seldom there: a refusal, the timer between two attempts, and that it wants a connection of its own.
     struct Rare {
         std::optional<Error> refusal;
+        bool own_connection = false;
         std::optional<boost::asio::steady_timer> pause;
         NamesPosition names;
     };

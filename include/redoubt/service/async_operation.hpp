@@ -318,6 +318,13 @@ private:
     std::string* long_string(std::uint32_t index, std::size_t size) override {
         return long_string_of(replies_, index, size);
     }
+    HoldUse hold() noexcept override {
+        if constexpr (requires { replies_.hold(); }) {
+            return replies_.hold();
+        } else {
+            return {};
+        }
+    }
 
     // Everything is taken out of the node, which is given back before the handler runs and begins another.
     template <class Handler>

@@ -19,6 +19,7 @@
 #include <redoubt/service/run_script.hpp>
 #include <redoubt/service/scan.hpp>
 #include <redoubt/service/subscriber.hpp>
+#include <redoubt/service/transact.hpp>
 #include <redoubt/service/transaction.hpp>
 #include <redoubt/service/user_types.hpp>
 
@@ -121,6 +122,40 @@ public:
         return Batch<service::Async, Reply>(handle_);
     }
     Transaction<service::Async> transaction() const { return Transaction<service::Async>(handle_); }
+    /// Leases a connection and sends WATCH there: `auto watched = co_await redis.watch("stock", "price");`. Keys may also
+    /// be a span. Fails as any call does, and with RedisPoolExhaustedException when no connection is free in time.
+    auto watch(TextList keys) const { return service::start_watch<service::ThrowingCompletion>(handle_, keys); }
+    template <service::Text... Keys>
+    auto watch(const Keys&... keys) const {
+        const std::array<std::string_view, sizeof...(Keys)> all{std::string_view(keys)...};
+        return watch(TextList(all));
+    }
+    auto try_watch(TextList keys) const { return service::start_watch<service::ResultCompletion>(handle_, keys); }
+    template <service::Text... Keys>
+    auto try_watch(const Keys&... keys) const {
+        const std::array<std::string_view, sizeof...(Keys)> all{std::string_view(keys)...};
+        return try_watch(TextList(all));
+    }
+    /// Executed on the connection on which the keys are watched, or not at all: `not_sent` where that is lost, and
+    /// nullopt where one of them has changed. It is one attempt, whatever `retries` says.
+    WatchedTransaction<> transaction(Watched watched) const {
+        return WatchedTransaction<>(handle_, std::move(watched));
+    }
+    /// As `transact` of the blocking client, for coroutines. `fill` takes a `WatchedTransaction<>` by value and returns
+    /// it with its commands, or is a coroutine that does. Keys are copied; `fill` is moved into the coroutine, but not
+    /// what it refers to.
+    /// `co_await redis.transact("n", 5, [&](WatchedTransaction<> t) -> asio::awaitable<WatchedTransaction<bool>> {
+    ///      co_return std::move(t).set("n", next(co_await redis.get("n")));
+    ///  });`
+    template <class Fill>
+    auto transact(TextList keys, unsigned attempts, Fill fill) const {
+        return service::transact(handle_, std::vector<std::string>(keys.begin(), keys.end()), attempts,
+                                 std::move(fill));
+    }
+    template <class Fill>
+    auto transact(std::string_view key, unsigned attempts, Fill fill) const {
+        return transact(TextList(&key, 1), attempts, std::move(fill));
+    }
     AsyncProjectRedisClient with(const CallOptions& options) const {
         return AsyncProjectRedisClient({handle_.project, options.merged_over(handle_.options)});
     }

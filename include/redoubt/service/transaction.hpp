@@ -12,6 +12,7 @@
 
 #include <redoubt/service/commands.hpp>
 #include <redoubt/service/handle.hpp>
+#include <redoubt/service/watched.hpp>
 
 namespace redoubt {
 
@@ -133,6 +134,20 @@ result<std::shared_ptr<isolation::LeasedCalls>> watch(const Handle& handle, std:
 std::optional<Error> execute_watched(isolation::LeasedCalls& lease, const Handle& handle,
                                      const EncodedCommands& commands, ReplySink& sink, const bool& ended);
 
+/// What a transaction has of the connection on which its keys are watched.
+template <class Mode>
+struct WatchOf {
+    struct type {};
+};
+template <>
+struct WatchOf<Blocking> {
+    using type = std::shared_ptr<isolation::LeasedCalls>;
+};
+template <>
+struct WatchOf<AsyncWatched> {
+    using type = Watched;
+};
+
 }  // namespace service
 
 /// `redis.transaction().incr("sold").execute()`: all commands are executed together or none. With `watch` before
@@ -140,29 +155,35 @@ std::optional<Error> execute_watched(isolation::LeasedCalls& lease, const Handle
 /// sent and its answer was lost, the error is `unknown`: it is never sent again.
 template <class Mode, class... Replies>
 class Transaction : public ChainCommands<Transaction<Mode, Replies...>> {
+    using Watch = typename service::WatchOf<Mode>::type;
+
 public:
-    explicit Transaction(service::Handle handle) : handle_(std::move(handle)) {
+    /// What `execute` gives: nullopt when a watched key had changed.
+    using outcome_type = std::optional<std::tuple<Replies...>>;
+
+    explicit Transaction(service::Handle handle, Watch&& watch = {})
+        : handle_(std::move(handle)), watch_(std::move(watch)) {
         service::add_multi(gathered_, handle_);
     }
-    Transaction(service::Handle&& handle, service::Gathered&& gathered, std::shared_ptr<isolation::LeasedCalls>&& lease,
+    Transaction(service::Handle&& handle, service::Gathered&& gathered, Watch&& watch,
                 std::tuple<service::Reader<Replies>...> readers)
-        : handle_(std::move(handle)), gathered_(std::move(gathered)), lease_(std::move(lease)), readers_(readers) {}
+        : handle_(std::move(handle)), gathered_(std::move(gathered)), watch_(std::move(watch)), readers_(readers) {}
 
     /// Queues a command made by a builder.
     template <class Reply>
     Transaction<Mode, Replies..., Reply> invoke(const Command<Reply>& command) && {
         gathered_.add(handle_, command);
-        return {std::move(handle_), std::move(gathered_), std::move(lease_),
+        return {std::move(handle_), std::move(gathered_), std::move(watch_),
                 std::tuple_cat(readers_, std::tuple<service::Reader<Reply>>(command.reader()))};
     }
 
     /// Leases a connection and sends WATCH at once: what is read afterwards, through any client, is safe to decide
-    /// on. Blocking transactions only; before the first command, once.
+    /// on. Blocking transactions only; before the first command, once. (For coroutines: `redis.async().watch`.)
     /// @throws what a call does, and RedisPoolExhaustedException when no connection is free in time
     Transaction&& watch(std::span<const std::string_view> keys) && {
         static_assert(std::is_same_v<Mode, service::Blocking>, "WATCH needs a blocking transaction");
         static_assert(sizeof...(Replies) == 0, "WATCH comes before the commands");
-        lease_ = service::watch(handle_, keys).value();
+        watch_ = service::watch(handle_, keys).value();
         return std::move(*this);
     }
     Transaction&& watch(std::initializer_list<std::string_view> keys) && {
@@ -183,7 +204,7 @@ private:
         gathered_.commands.set_atomic();
         Outcome replies(readers_);
         if constexpr (std::is_same_v<Mode, service::Blocking>) {
-            auto outcome = lease_ && !gathered_.refused
+            auto outcome = watch_ && !gathered_.refused
                                ? finish_watched(replies)
                                : service::Blocking::try_run(handle_, std::move(gathered_), "MULTI", std::move(replies));
             if constexpr (Throwing) {
@@ -191,6 +212,10 @@ private:
             } else {
                 return outcome;
             }
+        } else if constexpr (std::is_same_v<Mode, service::AsyncWatched>) {
+            using Completion = std::conditional_t<Throwing, service::ThrowingCompletion, service::ResultCompletion>;
+            return Mode::template start<Completion>(handle_, std::move(gathered_), std::move(watch_),
+                                                    std::move(replies));
         } else if constexpr (Throwing) {
             return Mode::run(handle_, std::move(gathered_), "MULTI", std::move(replies));
         } else {
@@ -200,7 +225,7 @@ private:
     template <class Outcome>
     result<typename Outcome::value_type> finish_watched(Outcome& replies) {
         service::SinkOf<Outcome> sink(replies);
-        if (auto error = service::execute_watched(*lease_, handle_, gathered_.commands, sink, replies.ended())) {
+        if (auto error = service::execute_watched(*watch_, handle_, gathered_.commands, sink, replies.ended())) {
             return result<typename Outcome::value_type>(boost::system::in_place_error, *error);
         }
         return replies.take();
@@ -208,8 +233,13 @@ private:
 
     service::Handle handle_;
     service::Gathered gathered_;
-    std::shared_ptr<isolation::LeasedCalls> lease_;
+    [[no_unique_address]] Watch watch_;
     std::tuple<service::Reader<Replies>...> readers_;
 };
+
+/// A transaction whose keys an async caller watches: of `Watched`, and what the body of an async `transact` is given
+/// (`WatchedTransaction<>`) and gives back (with the types of its replies).
+template <class... Replies>
+using WatchedTransaction = Transaction<service::AsyncWatched, Replies...>;
 
 }  // namespace redoubt
