@@ -14,6 +14,7 @@ struct WireSettings {
     Multiplexer::Limits queue_limits;
     Duration attempt_timeout{};  ///< the watchdog: no progress for so long on an unanswered command
     Duration busy_poll{};        ///< look for replies for so long before sleeping; 0: off
+    Duration loss_timeout{};     ///< see Transport::set_loss_timeout; 0: its default
 };
 
 /// The wire broke, or its peer did: counts against the node's breaker.

@@ -43,9 +43,14 @@ asio::awaitable<void> Caller::run(asio::io_context& loop, AsyncProjectRedisClien
 asio::awaitable<void> Caller::step(AsyncProjectRedisClient redis, Act act) {
     switch (act) {
         case Act::read: {
-            const auto outcome = reg_->is_field() ? co_await redis.try_hget(reg_->key(), reg_->field())
-                                                  : co_await redis.try_get(reg_->key());
-            ended_read(outcome);
+            // Not as `?:`: GCC 12 destroys the values of both branches.
+            if (reg_->is_field()) {
+                const auto outcome = co_await redis.try_hget(reg_->key(), reg_->field());
+                ended_read(outcome);
+            } else {
+                const auto outcome = co_await redis.try_get(reg_->key());
+                ended_read(outcome);
+            }
             break;
         }
         case Act::write: {

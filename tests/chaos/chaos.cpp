@@ -222,10 +222,17 @@ private:
         config.connection_timeout = config.attempt_timeout = config.operation_timeout = 30s;
         RedisService service(config);
         service.initialize();
+        if (options_.sabotage) sabotage(service.get_connection("chaos"));
         World::Checked checked = world_.check(service.get_connection("chaos"));
         for (const std::string& deviation : checked.deviations) progress_.deviation(deviation);
         summary.keys_checked = checked.keys;
         summary.deviations = progress_.deviations();
+    }
+    // One write lost, one applied twice.
+    static void sabotage(const ProjectIsolatedRedisClient& redis) {
+        redis.lpop(World::first_list());
+        const std::vector<StreamEntry> entries = redis.xrange(World::first_stream());
+        redis.xadd(World::first_stream(), "id", entries.at(0).fields.at(0).second);
     }
     Summary summarise() const {
         Summary summary;
@@ -304,6 +311,7 @@ int main(int count, char** words) {
     app.add_option("--coroutines", options.coroutines)->check(CLI::Range(1, 10'000))->capture_default_str();
     app.add_option("--threads", options.threads, "blocking callers beside them")->check(CLI::Range(0, 256));
     app.add_option("--json", options.json, "also write the outcome to this file");
+    app.add_flag("--sabotage", options.sabotage, "change what is stored behind everybody's back: it must then fail");
     app.add_option("--print-schedule", options.print_schedule, "only print the faults of so many seconds");
     app.add_option("--cycles", options.cycles,
                    "instead: kill and restart so often under 1,000 callers, and look for growth");

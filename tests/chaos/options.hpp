@@ -15,6 +15,7 @@ struct Options {
     std::uint64_t seed = 0;
     std::string server = "redis";
     std::string json;
+    bool sabotage = false;      ///< changes what is stored behind everybody's back: it must then fail
     double print_schedule = 0;  ///< only print what would be done in so many seconds
     std::uint32_t cycles = 0;   ///< the other program: kill and restart under 1,000 callers
 };

@@ -115,6 +115,8 @@ public:
     Register& reg(RegisterKind kind, std::uint32_t slot);
     Ids& list_of(std::uint64_t id) { return ids("list", id); }
     Ids& stream_of(std::uint64_t id) { return ids("stream", id); }
+    static std::string first_list() { return "list:0"; }
+    static std::string first_stream() { return "stream:0"; }
     Ids& unique() noexcept { return unique_; }
     static std::string unique_key(std::uint64_t id) { return "unique:" + std::to_string(id); }
     Counter& counter(std::uint32_t at) noexcept { return counters_[at]; }
