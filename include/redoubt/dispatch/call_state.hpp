@@ -40,13 +40,14 @@ public:
     bool has_begun() const noexcept { return deadline_ != TimePoint{}; }
     TimePoint deadline() const noexcept { return deadline_; }
     void begin_attempt() noexcept { ++attempts_; }
-    std::uint32_t attempts() const noexcept { return attempts_; }
+    std::uint32_t attempts() const noexcept { return attempts_ & ~maybe_applied; }
 
     /// The pause before the next attempt, or nullopt when `error` goes to the caller. `partly_answered`: some of
     /// several commands were, so the call cannot be repeated.
     std::optional<Duration> after_failure(const CallSettings& settings, RetryCategory category, const Error& error,
                                           bool partly_answered, const policy::RetryBudget& budget, double chance,
-                                          TimePoint now) const noexcept;
+                                          TimePoint now) noexcept;
+    /// What an earlier attempt left open stays so: such a call does not end as not sent.
     /// Says in the error what the call knows: how often, how long, which command, whose and where to.
     void describe(Error& error, std::string_view operation, const std::shared_ptr<const ErrorOrigin>& origin,
                   TimePoint now) const;
@@ -55,6 +56,8 @@ private:
     TimePoint start_{};
     TimePoint deadline_{};
     CallOptions options_;
+    // With the attempts, so that it costs an everyday call nothing: one before the last may have been applied.
+    static constexpr std::uint32_t maybe_applied = std::uint32_t{1} << 31;
     std::uint32_t attempts_ = 0;
 };
 
