@@ -199,7 +199,8 @@ void Caller::count_failure(const Error& error) {
         case ErrorKind::circuit_open:
         case ErrorKind::pool_exhausted:
             refused_ = true;
-            if (error.certainty != Certainty::not_sent) wrong("refused, but sent");
+            // An earlier attempt of a write that is repeated may have been applied.
+            if (error.certainty != Certainty::not_sent && error.attempts == 0) wrong("refused, but sent");
             break;
         case ErrorKind::server:
             refused_ = true;

@@ -250,6 +250,8 @@ private:
         summary.wires_lost = losses_->wires;
         summary.breaker_opened = losses_->opened;
         summary.recoveries = villain_.recoveries();
+        summary.slow_answers = villain_.slow_answers();
+        summary.why_worst = villain_.why_worst();
         summary.recovery_bound = short_times("").circuit_breaker.recovery_timeout + recovery_allowance;
         return summary;
     }

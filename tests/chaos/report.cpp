@@ -65,6 +65,9 @@ void print(std::ostream& out, const Summary& summary) {
     times("recovery, worst", worst(summary.recoveries));
     line(fmt::format("recoveries above {:.0f} ms", in_ms(summary.recovery_bound)),
          above(summary.recoveries, summary.recovery_bound));
+    if (worst(summary.recoveries) > summary.recovery_bound)
+        out << "  the worst ended with: " << summary.why_worst << '\n';
+    line("times that the server itself was slow then", summary.slow_answers);
     line("answers over 50 ms past the deadline", tally.late);
     times("latest answer, past its deadline", std::max(tally.latest, Duration{}));
     times("latest timer of this machine", summary.latest_timer);
@@ -107,6 +110,7 @@ std::string to_json(const Summary& summary) {
         {"recovery_median_ms", in_ms(median(summary.recoveries))},
         {"recovery_worst_ms", in_ms(worst(summary.recoveries))},
         {"recoveries_above_bound", above(summary.recoveries, summary.recovery_bound)},
+        {"slow_answers_of_the_server", summary.slow_answers},
         {"late_answers", tally.late},
         {"latest_answer_ms", in_ms(std::max(tally.latest, Duration{}))},
         {"latest_timer_ms", in_ms(summary.latest_timer)},

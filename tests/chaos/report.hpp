@@ -25,8 +25,10 @@ struct Summary {
     std::uint64_t wires_lost = 0;
     std::uint64_t breaker_opened = 0;
     std::vector<Duration> recoveries;
-    Duration recovery_bound{};  ///< the breaker's own time and 100 ms
-    Duration latest_timer{};    ///< how late a timer of this machine was at worst
+    std::uint64_t slow_answers = 0;  ///< of the server itself, during a recovery
+    std::string why_worst;           ///< the last error of the worst recovery
+    Duration recovery_bound{};       ///< the breaker's own time and 100 ms
+    Duration latest_timer{};         ///< how late a timer of this machine was at worst
     std::uint64_t keys_checked = 0;
     std::uint64_t deviations = 0;
     std::uint64_t stuck = 0;

@@ -56,6 +56,11 @@ public:
     /// From the first PONG after each restart until a call of `observed` succeeds.
     const std::vector<Duration>& recoveries() const noexcept { return recoveries_; }
 
+    /// How often the server was slow to answer others too while a recovery was measured: then it begins anew.
+    std::uint64_t slow_answers() const noexcept { return slow_answers_; }
+    /// The last error of the worst recovery.
+    const std::string& why_worst() const noexcept { return why_worst_; }
+
 private:
     void perform(const ServerSchedule::Step& step);
     void come_back();
@@ -65,6 +70,8 @@ private:
     ServerSchedule schedule_;
     std::array<std::uint64_t, server_fault_kinds> injected_{};
     std::vector<Duration> recoveries_;
+    std::uint64_t slow_answers_ = 0;
+    std::string why_worst_;
 };
 
 /// Waits until the server answers PING with PONG. @throws std::runtime_error when it does not within 60 s
