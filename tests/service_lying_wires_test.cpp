@@ -273,7 +273,7 @@ TEST_P(LyingWires, TheKernelWatchesTcpToo) {
         EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
         EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 15);
     }
-    EXPECT_EQ(wires, 2);
+    EXPECT_GE(wires, 2);  // one of each kind
 }
 
 REDOUBT_BOTH_SERVERS(LyingWires);

@@ -57,10 +57,10 @@ Span Caller::end_call() {
     return span;
 }
 
-// Refused at once: about as long as the breaker is open. Else short, so that the server is busy and its AOF stays small.
+// Refused at once: about as long as the breaker is open. Else as long as keeps the AOF small, which each restart reads.
 Duration Caller::rest() {
-    if (std::exchange(refused_, false)) return std::chrono::milliseconds(random_.between(5, 25));
-    return std::chrono::microseconds(random_.between(500, 20'000));
+    if (std::exchange(refused_, false)) return std::chrono::milliseconds(random_.between(20, 60));
+    return std::chrono::microseconds(random_.between(500, 30'000));
 }
 
 void Caller::choose_register(Act act) {
