@@ -32,7 +32,9 @@ AsyncWire::AsyncWire(boost::asio::any_io_executor executor, Transport transport,
       settings_(settings),
       owner_(owner),
       multiplexer_(settings.reply_limits, settings.queue_limits, large_output),
-      last_progress_(Clock::now()) {}
+      last_progress_(Clock::now()) {
+    if (settings_.loss_timeout > Duration::zero()) transport_.set_loss_timeout(settings_.loss_timeout);
+}
 
 AsyncWire::~AsyncWire() { release_descriptor(); }
 

@@ -61,7 +61,9 @@ BlockingWire::BlockingWire(Transport transport, const WireSettings& settings)
       settings_(settings),
       multiplexer_(settings.reply_limits, settings.queue_limits),
       last_progress_(Clock::now()),
-      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (settings_.loss_timeout > Duration::zero()) transport_.set_loss_timeout(settings_.loss_timeout);
+}
 
 BlockingWire::~BlockingWire() {
     if (wake_fd_ >= 0) ::close(wake_fd_);

@@ -1,6 +1,7 @@
 // connection: sockets; see the header.
 #include "connection/transport.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -26,8 +27,8 @@ void set_option(int fd, int level, int name, int value) noexcept {
     (void)::setsockopt(fd, level, name, &value, sizeof value);
 }
 
-// A silent loss is noticed by the kernel too: after 15 s without an acknowledgement of what was sent, and by
-// keepalive probes on an idle connection after about 30 s.
+// A silent loss is noticed by the kernel too: by what was sent and is not acknowledged (see set_loss_timeout), and by
+// keepalive probes on an idle connection.
 void set_tcp_options(int fd) noexcept {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -106,6 +107,12 @@ IoResult Transport::finish_connect() {
     if (failure == 0) return {IoStatus::ok, 0};
     errno = failure;
     return failed_with("connect");
+}
+
+void Transport::set_loss_timeout(Duration timeout) noexcept {
+    using std::chrono::milliseconds;
+    const auto wanted = std::chrono::ceil<milliseconds>(timeout).count();
+    set_option(fd_, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(std::clamp<std::int64_t>(wanted, 1000, INT_MAX)));
 }
 
 IoResult Transport::tls_handshake(const TlsContext& context, const std::string& host) {

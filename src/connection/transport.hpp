@@ -11,6 +11,8 @@
 
 #include <sys/socket.h>
 
+#include <redoubt/base/clock.hpp>
+
 #include "connection/tls_context.hpp"
 
 namespace redoubt::connection {
@@ -45,6 +47,10 @@ public:
     /// Starts to connect: `ok`, `want_write` (then `finish_connect`), or `failed`.
     IoResult connect(const Address& address);
     IoResult finish_connect();
+    /// A TCP connection is given up when what was sent stays unacknowledged for so long, or keepalive on an idle one
+    /// finds nobody (after 15 s without traffic). Until it is called: 15 s. No less than a second, within which
+    /// TCP mends a lost packet.
+    void set_loss_timeout(Duration timeout) noexcept;
     /// To be repeated until `ok`.
     IoResult tls_handshake(const TlsContext& context, const std::string& host);
 

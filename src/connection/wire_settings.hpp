@@ -14,6 +14,7 @@ struct WireSettings {
     Multiplexer::Limits queue_limits;
     Duration attempt_timeout{};  ///< the watchdog: no progress for so long on an unanswered command
     Duration busy_poll{};        ///< look for replies for so long before sleeping; 0: off
+    Duration loss_timeout{};     ///< see Transport::set_loss_timeout; 0: its default
     /// Leaves the loop to others after little work, at the price of some throughput: for a project with limits.
     bool short_turns = false;
 };

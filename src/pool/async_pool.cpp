@@ -333,7 +333,7 @@ void AsyncPool::stop_intake(const Error& error) {
 }
 
 bool AsyncPool::is_busy() const noexcept {
-    return queue_.size() != 0 || (own_ && !own_->empty()) ||
+    return queue_.size() != 0 || (own_ && own_->is_busy()) ||
            std::any_of(wires_.begin(), wires_.end(), [](const Wire& one) { return one.wire->in_flight() != 0; });
 }
 

@@ -275,6 +275,10 @@ bool OwnWires::is_unwritten(const Operation& operation) const noexcept {
     return one.wire == nullptr || one.wire->is_unwritten(operation);
 }
 
+bool OwnWires::is_busy() const noexcept {
+    return std::any_of(all_.begin(), all_.end(), [](const auto& entry) { return entry.second->operation != nullptr; });
+}
+
 TimePoint OwnWires::expire(TimePoint now) {
     TimePoint earliest = TimePoint::max();
     std::vector<std::shared_ptr<One>> expired;

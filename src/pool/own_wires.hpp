@@ -44,7 +44,8 @@ public:
     bool is_unwritten(const Operation& operation) const noexcept;
     /// Fails those that wait and whose time is over, and tells when the next one's is.
     TimePoint expire(TimePoint now);
-    bool empty() const noexcept { return all_.empty(); }
+    /// An operation is under way, or waits; a connection that is held, and rests, is no reason to wait for it.
+    bool is_busy() const noexcept;
     void close(const Error& error);
     /// See AsyncPool.
     void abandon(std::vector<Operation*>& into);

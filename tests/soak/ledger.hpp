@@ -8,19 +8,15 @@
 #include <string_view>
 #include <vector>
 
-#include <redoubt/redoubt.hpp>
+#include "support/fate.hpp"
 
 namespace redoubt::soak {
 
 /// Why a reply cannot be right; empty: it is possible.
 using Doubt = std::string;
 
-/// May a command that ended like this have been executed?
-enum class Fate : std::uint8_t { applied, not_applied, unknown };
-inline Fate fate_of(const Error& error) noexcept {
-    if (error.certainty == Certainty::applied) return Fate::applied;
-    return error.certainty == Certainty::unknown ? Fate::unknown : Fate::not_applied;
-}
+using testing::Fate;
+using testing::fate_of;
 
 // Writes of unknown fate may land late (their wire may hang in the gate), each once. A key with too many of them says
 // little, so the caller then takes a new key: its next generation.

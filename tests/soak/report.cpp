@@ -63,10 +63,10 @@ void print(std::ostream& out, const Summary& summary) {
     }
     line("refused (breaker, pool)", tally.refused());
     line("wires lost", summary.wires_lost);
-    line("  cut by the gate", summary.wires_cut);
     line("times that the breaker opened", summary.breaker_opened);
-    line("pauses and late answers", summary.pauses);
-    line("splits and merges", summary.split_or_merged);
+    for (std::size_t i = 0; i < testing::fault_kinds; ++i) {
+        line(fmt::format("fault: {}", to_string(static_cast<testing::FaultKind>(i))), summary.faults[i]);
+    }
     line("keys checked at the end", summary.keys_checked);
     line("deviations", summary.deviations);
     out << fmt::format("{:<34} {:>12.1f}\n{:<34} {:>12.0f}\n{:<34} {:>12.1f}\n", "seconds", summary.seconds,
@@ -83,6 +83,10 @@ std::string to_json(const Summary& summary) {
         }
         return counts;
     };
+    boost::json::object faults;
+    for (std::size_t i = 0; i < testing::fault_kinds; ++i) {
+        faults[to_string(static_cast<testing::FaultKind>(i))] = summary.faults[i];
+    }
     const boost::json::object object{
         {"server", summary.server},
         {"seed", summary.seed},
@@ -97,9 +101,7 @@ std::string to_json(const Summary& summary) {
         {"refused", tally.refused()},
         {"wires_lost", summary.wires_lost},
         {"breaker_opened", summary.breaker_opened},
-        {"wires_cut", summary.wires_cut},
-        {"pauses", summary.pauses},
-        {"split_or_merged", summary.split_or_merged},
+        {"faults", faults},
         {"keys_checked", summary.keys_checked},
         {"deviations", summary.deviations},
         {"seconds", summary.seconds},

@@ -12,6 +12,8 @@
 
 #include <redoubt/redoubt.hpp>
 
+#include "support/fault_schedule.hpp"
+
 namespace redoubt::soak {
 
 /// One thread's counts.
@@ -69,10 +71,8 @@ struct Summary {
     Tally tally;
     std::uint64_t wires_lost = 0;  // as the library tells it
     std::uint64_t breaker_opened = 0;
-    std::uint64_t wires_cut = 0;  // by the gate
-    std::uint64_t pauses = 0;
-    std::uint64_t split_or_merged = 0;
-    std::uint64_t keys_checked = 0;  // at the end, past the gate
+    std::array<std::uint64_t, testing::fault_kinds> faults{};  // by the gate
+    std::uint64_t keys_checked = 0;                            // at the end, past the gate
     std::uint64_t deviations = 0;
     double seconds = 0;
     double peak_rss_mb = 0;

@@ -22,8 +22,10 @@
 
 #include <redoubt/redoubt.hpp>
 
+#include "support/fault_gate.hpp"
+
 #include "callers.hpp"
-#include "gate.hpp"
+#include "network.hpp"
 
 namespace redoubt::soak {
 namespace {
@@ -138,7 +140,7 @@ private:
     void run(const Options& options, const std::string& url) {
         RedisService service(direct_config(url));
         service.initialize();
-        Random random(options.seed);
+        testing::Random random(options.seed);
         while (!stop_) {
             const std::uint32_t caller = random.below(options.callers);
             Book names(caller);
@@ -158,10 +160,9 @@ public:
         : options_(options),
           server_(start_server(options)),
           progress_(options.operations),
-          gate_(std::in_place,
-                GateOptions{server_.socket_path(), options.seed, options.faults, options.sabotage == Sabotage::swap}),
+          gate_(std::in_place, gate_options()),
           loop_(1),
-          service_(loop_, make_config("redis://127.0.0.1:" + std::to_string(gate_->port()))) {}
+          service_(loop_, make_config(gate_->url())) {}
 
     bool run() {
         service_.set_telemetry(lost_wires_);
@@ -186,6 +187,14 @@ public:
     }
 
 private:
+    testing::FaultGateOptions gate_options() const {
+        testing::FaultGateOptions given;
+        given.server_socket = server_.socket_path();
+        if (options_.faults) given.plan = network_plan();
+        given.seed = options_.seed;
+        given.swap_replies = options_.sabotage == Sabotage::swap;
+        return given;
+    }
     // The network fails from the first moment on.
     void start_service() {
         for (int attempt = 1;; ++attempt) {
@@ -274,9 +283,9 @@ private:
         for (const Tally& tally : thread_tallies_) summary.tally.add(tally);
         summary.wires_lost = lost_wires_->count;
         summary.breaker_opened = lost_wires_->breaker_opened;
-        summary.wires_cut = gate_->cuts();
-        summary.pauses = gate_->pauses();
-        summary.split_or_merged = gate_->splits_and_merges();
+        for (std::size_t i = 0; i < testing::fault_kinds; ++i) {
+            summary.faults[i] = gate_->injected(static_cast<testing::FaultKind>(i));
+        }
         summary.seconds = seconds;
         rusage usage{};
         ::getrusage(RUSAGE_SELF, &usage);
@@ -294,7 +303,7 @@ private:
     Options options_;
     EmbeddedServer server_;
     Progress progress_;
-    std::optional<Gate> gate_;
+    std::optional<testing::FaultGate> gate_;
     asio::io_context loop_;
     std::shared_ptr<LostWires> lost_wires_ = std::make_shared<LostWires>();
     RedisService service_;

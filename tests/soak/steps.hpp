@@ -11,11 +11,14 @@
 
 #include <redoubt/redoubt.hpp>
 
+#include "support/random.hpp"
+
 #include "ledger.hpp"
-#include "random.hpp"
 #include "report.hpp"
 
 namespace redoubt::soak {
+
+using testing::Random;
 
 using MaybeText = std::optional<std::string>;
 

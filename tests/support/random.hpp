@@ -1,9 +1,9 @@
-// tests: the soak's random numbers: small, quick, and the same on every machine for the same seed.
+// tests: random numbers: small, quick, and the same on every machine for the same seed.
 #pragma once
 
 #include <cstdint>
 
-namespace redoubt::soak {
+namespace redoubt::testing {
 
 /// SplitMix64.
 class Random {
@@ -28,4 +28,4 @@ private:
     std::uint64_t state_;
 };
 
-}  // namespace redoubt::soak
+}  // namespace redoubt::testing

@@ -1,5 +1,5 @@
-// tests: one connection through the soak's gate; see the header.
-#include "link.hpp"
+// tests: one connection through the fault gate; see the header.
+#include "support/fault_link.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace redoubt::soak {
+namespace redoubt::testing {
 
 void End::note(std::uint32_t events) noexcept {
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) readable_ = true;
@@ -54,23 +54,56 @@ void End::reset() noexcept {
     close();
 }
 
-bool Flow::pump(End& from, End& to, TimePoint now, Random& random) {
-    // One round, so that no connection keeps the others waiting; more when it got everything rid of.
-    for (int round = 0; round < 4; ++round) {
-        fill(from);
-        if (swap_ && swap_two_replies()) swap_ = false;
-        if (now < held_until_) return false;
-        const std::size_t before = begin_;
-        const bool splitting = split_left_ != 0;
-        empty(to, random);
-        if (splitting) return !drained() && to.writable();
-        if (!drained() || begin_ == before) break;
-    }
-    return from.readable() && end_ < capacity;
+void Flow::split(std::size_t bytes, std::uint64_t seed) noexcept {
+    split_left_ = bytes;
+    pieces_ = Random(seed);
 }
 
-void Flow::fill(End& from) {
-    if (!from.readable() || source_ended_) return;
+void Flow::throttle(TimePoint until, std::size_t bytes_a_millisecond) noexcept {
+    throttled_until_ = until;
+    throttled_at_ = Clock::now();
+    rate_ = std::max<std::size_t>(bytes_a_millisecond, 1);
+}
+
+void Flow::calm() noexcept {
+    held_until_ = hole_until_ = throttled_until_ = TimePoint{};
+    split_left_ = 0;
+}
+
+void Flow::insert(std::string_view bytes) {
+    if (begin_ == end_) begin_ = end_ = 0;
+    const std::size_t room = std::min(bytes.size(), capacity - end_);
+    std::memcpy(bytes_.data() + end_, bytes.data(), room);
+    end_ += room;
+}
+
+TimePoint Flow::pump(End& from, End& to, TimePoint now) {
+    // One round, so that no connection keeps the others waiting; more when it got everything rid of.
+    for (int round = 0; round < 4; ++round) {
+        fill(from, now);
+        if (swap_ && swap_two_replies()) swap_ = false;
+        if (const TimePoint held = std::max(held_until_, hole_until_); now < held) return held;
+        const std::size_t allowed = allowance(now);
+        if (allowed == 0) return now + std::chrono::milliseconds(1);
+        const std::size_t before = begin_;
+        const bool bounded = split_left_ != 0 || allowed != never;
+        empty(to, allowed);
+        if (bounded) return !drained() && to.writable() ? now : TimePoint::max();
+        if (!drained() || begin_ == before) break;
+    }
+    return from.readable() && end_ < capacity ? now : TimePoint::max();
+}
+
+std::size_t Flow::allowance(TimePoint now) noexcept {
+    if (now >= throttled_until_) return never;
+    const auto passed = std::chrono::floor<std::chrono::milliseconds>(now - throttled_at_);
+    if (passed.count() <= 0) return 0;
+    throttled_at_ += passed;
+    return static_cast<std::size_t>(passed.count()) * rate_;
+}
+
+void Flow::fill(End& from, TimePoint now) {
+    if (!from.readable() || source_ended_ || now < hole_until_) return;
     if (begin_ == end_) {
         begin_ = end_ = 0;
     } else if (end_ == capacity && begin_ != 0) {
@@ -85,17 +118,20 @@ void Flow::fill(End& from) {
     }
 }
 
-void Flow::empty(End& to, Random& random) {
-    while (begin_ != end_ && to.writable() && ends_after_ != 0) {
-        std::size_t size = std::min(end_ - begin_, ends_after_);
-        if (split_left_ != 0) size = std::min<std::size_t>(size, random.between(1, 200));
+void Flow::empty(End& to, std::size_t allowed) {
+    if (deaf_) begin_ = end_;
+    while (begin_ != end_ && to.writable() && ends_after_ != 0 && allowed != 0) {
+        std::size_t size = std::min({end_ - begin_, ends_after_, allowed});
+        if (split_left_ != 0) size = std::min<std::size_t>(size, pieces_.between(1, 200));
         const std::ptrdiff_t put = to.write(bytes_.data() + begin_, size);
         if (put < 0) broken_ = true;
         if (put <= 0) return;
-        begin_ += static_cast<std::size_t>(put);
-        if (ends_after_ != never) ends_after_ -= static_cast<std::size_t>(put);
+        const auto moved = static_cast<std::size_t>(put);
+        begin_ += moved;
+        if (allowed != never) allowed -= moved;
+        if (ends_after_ != never) ends_after_ -= moved;
         if (split_left_ != 0) {
-            split_left_ -= std::min(split_left_, static_cast<std::size_t>(put));
+            split_left_ -= std::min(split_left_, moved);
             return;  // the next piece in the next turn, so that this one is read by itself
         }
     }
@@ -135,13 +171,38 @@ Link::Link(int client, int server) noexcept : client_(client), server_(server) {
     ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }
 
-bool Link::pump(TimePoint now, Random& random) {
-    bool again = up_.pump(client_, server_, now, random);
-    again |= down_.pump(server_, client_, now, random);
-    if (half_closed_until_ != TimePoint::max()) {
-        down_.drop();  // nobody reads it
-        if (now >= half_closed_until_) close();
+void Link::suffer(const Fault& fault, TimePoint now) noexcept {
+    const TimePoint until =
+        fault.milliseconds == Fault::for_ever ? TimePoint::max() : now + std::chrono::milliseconds(fault.milliseconds);
+    const bool upwards = fault.direction != Direction::down;
+    const bool downwards = fault.direction != Direction::up;
+    const auto each = [&](auto act) {
+        if (upwards) act(up_);
+        if (downwards) act(down_);
+    };
+    switch (fault.kind) {
+        case FaultKind::delay: return each([&](Flow& flow) { flow.hold(until); });
+        case FaultKind::throttle: return each([&](Flow& flow) { flow.throttle(until, fault.bytes); });
+        case FaultKind::split: return each([&](Flow& flow) { flow.split(fault.bytes, fault.seed); });
+        case FaultKind::black_hole: return each([&](Flow& flow) { flow.black_hole(until); });
+        case FaultKind::drop: return each([&](Flow& flow) { flow.end_after(fault.bytes, Flow::Ending::close); });
+        case FaultKind::reset: return each([&](Flow& flow) { flow.end_after(fault.bytes, Flow::Ending::reset); });
+        case FaultKind::half_close:
+            half_closed_until_ = std::min(half_closed_until_, until);
+            if (upwards) server_.end_writing();
+            if (downwards) client_.end_writing();
+            return each([](Flow& flow) { flow.deafen(); });
     }
+}
+
+void Link::calm() noexcept {
+    up_.calm();
+    down_.calm();
+}
+
+TimePoint Link::pump(TimePoint now) {
+    const TimePoint again = std::min(up_.pump(client_, server_, now), down_.pump(server_, client_, now));
+    if (now >= half_closed_until_) close();
     for (const Flow* const flow : {&up_, &down_}) {
         if (flow->reached_its_end() && flow->ending() == Flow::Ending::reset) reset();
         if (flow->reached_its_end() || flow->broken()) close();
@@ -149,7 +210,7 @@ bool Link::pump(TimePoint now, Random& random) {
     // What the library sent before it closed still reaches the server, as it does on a network.
     if (up_.source_ended() && (up_.drained() || !server_.is_open())) close();
     if ((down_.source_ended() || !server_.is_open()) && down_.drained()) close();
-    return again && !is_over();
+    return is_over() ? TimePoint::max() : std::min(again, half_closed_until_);
 }
 
 void Link::reset() noexcept {
@@ -157,14 +218,9 @@ void Link::reset() noexcept {
     server_.reset();
 }
 
-void Link::half_close(TimePoint until) noexcept {
-    client_.end_writing();
-    half_closed_until_ = until;
-}
-
 void Link::close() noexcept {
     client_.close();
     server_.close();
 }
 
-}  // namespace redoubt::soak
+}  // namespace redoubt::testing

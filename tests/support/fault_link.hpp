@@ -1,16 +1,19 @@
-// tests: one connection through the soak's gate: two sockets, and a bounded buffer for each direction.
+// tests: one connection through the fault gate: two sockets, and a bounded buffer for each direction.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 #include <redoubt/base/clock.hpp>
 
-#include "random.hpp"
+#include "support/fault_schedule.hpp"
+#include "support/random.hpp"
 
-namespace redoubt::soak {
+namespace redoubt::testing {
 
 /// A socket, and what epoll (edge-triggered) has said of it.
 class End {
@@ -44,9 +47,12 @@ public:
     enum class Ending : std::uint8_t { close, reset };
 
     Flow() : bytes_(capacity) {}
-    void hold(TimePoint until) noexcept { held_until_ = until; }
+    void hold(TimePoint until) noexcept { held_until_ = std::max(held_until_, until); }
+    /// Nothing is read either.
+    void black_hole(TimePoint until) noexcept { hole_until_ = std::max(hole_until_, until); }
     /// So many bytes go out in small pieces.
-    void split(std::size_t bytes) noexcept { split_left_ = bytes; }
+    void split(std::size_t bytes, std::uint64_t seed) noexcept;
+    void throttle(TimePoint until, std::size_t bytes_a_millisecond) noexcept;
     /// Forwards so many more bytes, and then the connection is over.
     void end_after(std::size_t bytes, Ending how) noexcept {
         ends_after_ = bytes;
@@ -54,10 +60,15 @@ public:
     }
     /// Exchanges the next two adjacent string replies that differ and come by together. A sabotage.
     void swap_next() noexcept { swap_ = true; }
+    /// What is held back goes on now, whole.
+    void calm() noexcept;
+    /// Bytes that nobody sent, behind those that came.
+    void insert(std::string_view bytes);
 
-    /// Moves what it can. True: there is more to do although no event will tell.
-    bool pump(End& from, End& to, TimePoint now, Random& random);
-    void drop() noexcept { begin_ = end_ = 0; }
+    /// Moves what it can. Returns when there is more to do although no event will tell; max(): never.
+    TimePoint pump(End& from, End& to, TimePoint now);
+    /// The receiver has seen an end: what comes for it is lost.
+    void deafen() noexcept { deaf_ = true; }
 
     bool drained() const noexcept { return begin_ == end_; }
     bool source_ended() const noexcept { return source_ended_; }
@@ -69,20 +80,27 @@ private:
     static constexpr std::size_t capacity = 256u << 10u;
     static constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
 
-    void fill(End& from);
+    void fill(End& from, TimePoint now);
     bool swap_two_replies();
-    void empty(End& to, Random& random);
+    void empty(End& to, std::size_t allowed);
+    std::size_t allowance(TimePoint now) noexcept;
 
     std::vector<char> bytes_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
     std::size_t split_left_ = 0;
+    Random pieces_{0};
     std::size_t ends_after_ = never;
     Ending ending_ = Ending::close;
     TimePoint held_until_{};
+    TimePoint hole_until_{};
+    TimePoint throttled_until_{};
+    TimePoint throttled_at_{};  // when it last passed something on
+    std::size_t rate_ = 0;      // bytes a millisecond
     bool source_ended_ = false;
     bool broken_ = false;
     bool swap_ = false;
+    bool deaf_ = false;
 };
 
 class Link {
@@ -94,17 +112,15 @@ public:
     Flow& up() noexcept { return up_; }      ///< towards the server
     Flow& down() noexcept { return down_; }  ///< towards the library
 
+    void suffer(const Fault& fault, TimePoint now) noexcept;
+    void calm() noexcept;
     /// See Flow::pump.
-    bool pump(TimePoint now, Random& random);
+    TimePoint pump(TimePoint now);
     bool is_over() const noexcept { return !client_.is_open() && !server_.is_open(); }
-
-    void reset() noexcept;
-    /// The library sees the end of the replies, its commands still go on, until then.
-    void half_close(TimePoint until) noexcept;
-    void lose_server() noexcept { server_.close(); }
 
 private:
     void close() noexcept;
+    void reset() noexcept;
 
     End client_;
     End server_;
@@ -113,4 +129,4 @@ private:
     TimePoint half_closed_until_ = TimePoint::max();
 };
 
-}  // namespace redoubt::soak
+}  // namespace redoubt::testing

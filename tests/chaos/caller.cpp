@@ -1,0 +1,213 @@
+// tests: what a caller of the chaos does and makes of it; see the header.
+#include "chaos/caller.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+namespace redoubt::chaos {
+
+namespace {
+constexpr std::uint64_t most_printed = 20;
+}  // namespace
+
+void Tally::add(const Tally& other) noexcept {
+    operations += other.operations;
+    commands += other.commands;
+    ok += other.ok;
+    for (std::size_t i = 0; i < certainties; ++i) failed[i] += other.failed[i];
+    for (std::size_t i = 0; i < kinds; ++i) by_kind[i] += other.by_kind[i];
+    late += other.late;
+    latest = std::max(latest, other.latest);
+}
+
+void Progress::deviation(std::string_view what) {
+    const std::uint64_t number = ++deviations_;
+    if (number > most_printed) return;
+    const std::lock_guard lock(printing_);
+    fmt::print(stderr, "DEVIATION {}: {}\n", number, what);
+    if (number == most_printed) fmt::print(stderr, "further ones are only counted\n");
+}
+
+Act Caller::choose(bool blocking) {
+    const std::uint32_t chance = random_.below(100);
+    if (chance < 26) return Act::read;
+    if (chance < 46) return Act::write;
+    if (chance < 50) return Act::clear;
+    if (chance < 53) return Act::expire;
+    if (chance < 65) return Act::incr;
+    if (chance < 68) return Act::read_counter;
+    if (chance < 75) return Act::set_nx;
+    if (chance < 82) return Act::push;
+    if (chance < 89) return Act::xadd;
+    if (chance < 94) return Act::pipeline;
+    if (chance < 98 || !blocking) return Act::transaction;
+    return Act::watched;
+}
+
+void Caller::begin() { busy_since_.store(std::max<Tick>(world_.now(), 1), std::memory_order_relaxed); }
+
+Span Caller::end_call() {
+    const Span span{busy_since_.load(std::memory_order_relaxed), world_.now()};
+    busy_since_.store(0, std::memory_order_relaxed);
+    const Duration over = std::chrono::nanoseconds(span.end - span.begin) - deadline_;
+    tally_.latest = std::max(tally_.latest, over);
+    if (over > lateness) ++tally_.late;
+    return span;
+}
+
+// Refused at once: about as long as the breaker is open. Else as long as keeps the AOF small, which each restart reads.
+Duration Caller::rest() {
+    if (std::exchange(refused_, false)) return std::chrono::milliseconds(random_.between(20, 60));
+    return std::chrono::microseconds(random_.between(500, 30'000));
+}
+
+void Caller::choose_register(Act act) {
+    RegisterKind kind = RegisterKind::clearable;
+    if (act == Act::expire) {
+        // A hash keeps its time to live when a field is written: another rule, for which there is no ledger.
+    } else if (act == Act::clear) {
+        if (random_.one_in(3)) kind = RegisterKind::clearable_field;
+    } else {
+        kind = static_cast<RegisterKind>(random_.below(register_kinds));
+    }
+    const auto any = [&] { return random_.below(World::slots[static_cast<std::size_t>(kind)]); };
+    reg_ = &world_.reg(kind, any());
+    version_ = world_.next_version();
+    // Mostly small, sometimes larger than one read.
+    value_ = Register::value_of(version_, random_.one_in(40) ? random_.between(2000, 30'000) : random_.below(80));
+    time_to_live_ = std::chrono::milliseconds(random_.between(1, 300));
+    other_ = &world_.reg(RegisterKind::plain, random_.below(World::slots[0]));
+    counter_ = &world_.counter(random_.below(World::counters));
+}
+
+void Caller::choose_id() {
+    id_ = world_.next_id();
+    id_text_ = std::to_string(id_);
+}
+
+void Caller::note_read(Register& reg, Span span, const MaybeText& value) {
+    reg.note([&](RegisterHistory& history) {
+        history.read(span, value ? std::optional(Register::version_of(*value)) : std::nullopt);
+    });
+}
+
+void Caller::note_write(Register& reg, Span span, Fate fate) {
+    reg.note([&](RegisterHistory& history) { history.wrote(version_, span, fate); });
+}
+
+void Caller::note_incr(Counter& counter, Span span, const result<std::int64_t>& outcome) {
+    counter.note([&](CounterHistory& history) {
+        history.incremented(span, testing::fate_of(outcome), outcome ? std::optional(*outcome) : std::nullopt);
+    });
+}
+
+void Caller::ended_read(const result<MaybeText>& outcome) {
+    const Span span = end_call();
+    (void)count(outcome);
+    if (outcome) note_read(*reg_, span, *outcome);
+}
+
+void Caller::ended_write(Fate fate) { note_write(*reg_, end_call(), fate); }
+
+void Caller::ended_clear(const result<std::int64_t>& outcome) {
+    const Span span = end_call();
+    const Fate fate = count(outcome);
+    if (reg_->is_field()) return world_.hash_deleted(*reg_, span, fate);
+    reg_->note([&](RegisterHistory& history) { history.deleted(span, fate); });
+}
+
+void Caller::ended_expire(const result<bool>& outcome) {
+    const Span span = end_call();
+    const Fate fate = count(outcome);
+    if (outcome && !*outcome) return;  // there was no such key
+    reg_->note([&](RegisterHistory& history) {
+        history.expires(span, fate, std::chrono::nanoseconds(time_to_live_).count());
+    });
+}
+
+void Caller::ended_incr(const result<std::int64_t>& outcome) {
+    const Span span = end_call();
+    (void)count(outcome);
+    note_incr(*counter_, span, outcome);
+}
+
+void Caller::ended_read_counter(const result<MaybeText>& outcome) {
+    const Span span = end_call();
+    (void)count(outcome);
+    if (outcome) counter_->note([&](CounterHistory& history) { history.read(span, Counter::number_of(*outcome)); });
+}
+
+void Caller::ended_added(Ids& ids, Fate fate) {
+    (void)end_call();
+    ids.added(id_, fate);
+}
+
+void Caller::ended_set_nx(const result<bool>& outcome) {
+    (void)end_call();
+    const Fate fate = count(outcome);
+    world_.unique().added(id_, fate);
+    // The key was this call's own: somebody has executed it before.
+    if (outcome && !*outcome) deviates(fmt::format("SET NX of {} was applied twice", id_key_));
+}
+
+void Caller::ended_pipeline(const result<PipelineReplies>& outcome) {
+    const Span span = end_call();
+    const Fate fate = count(outcome, 5);
+    Ids& list = world_.list_of(id_);
+    Ids& stream = world_.stream_of(id_);
+    if (!outcome) {
+        note_incr(*counter_, span, outcome.error());
+        list.added(id_, fate);
+        stream.added(id_, fate);
+        return note_write(*other_, span, fate);
+    }
+    const auto& [number, pushed, entry, stored, seen] = *outcome;
+    note_incr(*counter_, span, number);
+    list.added(id_, testing::fate_of(pushed));
+    stream.added(id_, testing::fate_of(entry));
+    note_write(*other_, span, testing::fate_of(stored));
+    if (seen) note_read(*other_, span, *seen);
+}
+
+void Caller::ended_transaction(const result<TransactionReplies>& outcome) {
+    const Span span = end_call();
+    Fate fate = count(outcome, 3);
+    result<std::int64_t> number = outcome ? result<std::int64_t>(0) : result<std::int64_t>(outcome.error());
+    if (outcome && !*outcome) {
+        deviates("a transaction that watches nothing was not executed");
+        fate = Fate::unknown;
+    } else if (outcome) {
+        const auto& [pushed, stored, counted] = **outcome;
+        if (!pushed || !stored || !counted) deviates("a command inside EXEC failed");
+        if (stored && !*stored) deviates(fmt::format("the transaction {} was applied twice", id_));
+        number = counted;
+    }
+    world_.transaction_list_of(id_).added(id_, fate);
+    world_.transaction_keys().added(id_, fate);
+    note_incr(world_.transaction_counter(), span, number);
+}
+
+void Caller::count_failure(const Error& error) {
+    ++tally_.failed[static_cast<std::size_t>(error.certainty)];
+    ++tally_.by_kind[static_cast<std::size_t>(error.kind)];
+    const auto wrong = [&](std::string_view what) { deviates(fmt::format("{}: {}", what, error.message())); };
+    switch (error.kind) {
+        case ErrorKind::connection:
+        case ErrorKind::timeout: break;
+        case ErrorKind::circuit_open:
+        case ErrorKind::pool_exhausted:
+            refused_ = true;
+            // An earlier attempt of a write that is repeated may have been applied.
+            if (error.certainty != Certainty::not_sent && error.attempts == 0) wrong("refused, but sent");
+            break;
+        case ErrorKind::server:
+            refused_ = true;
+            if (error.prefix() != "LOADING" && error.prefix() != "EXECABORT") wrong("an answer that nothing can cause");
+            break;
+        default: wrong("an error that nothing here can cause");
+    }
+}
+
+}  // namespace redoubt::chaos
