@@ -121,7 +121,12 @@ void AsyncCall::start() noexcept {
     receiver_->finish(&error, dispatcher_.is_forked() ? Ending::alone : Ending::elsewhere);
 }
 
-void AsyncCall::start_on_lane() noexcept { first_attempt(); }
+void AsyncCall::start_on_lane() noexcept {
+    if (!cancelled_) return first_attempt();
+    const Error error =
+        Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::admission, "cancelled by the caller before it began");
+    end(&error);
+}
 
 inline void AsyncCall::route() noexcept {
     const auto [pool, tenant] = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans());
@@ -238,7 +243,7 @@ void AsyncCall::interrupt() { rare().pause->cancel(); }
 
 void AsyncCall::cancel(bool also_written) {
     switch (phase_) {
-        case Phase::idle: break;
+        case Phase::idle: cancelled_ = true; break;  // it is on its way to the lane
         case Phase::pausing:
             cancelled_ = true;
             interrupt();
