@@ -44,7 +44,7 @@ TEST_P(Chaos, TheServerIsKilledUnderAThousandCallersAgainAndAgain) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
     const Ran ran = chaos({"--cycles", "5", "--server", GetParam()});
 #else
-    const Ran ran = chaos({"--cycles", "100", "--server", GetParam()});
+    const Ran ran = chaos({"--cycles", "30", "--server", GetParam()});
 #endif
     EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
     EXPECT_EQ(ran.err, "");
