@@ -83,17 +83,17 @@ TEST(CircuitBreakerThreads, ChanceNeverExceedsThePermitsNorLosesOne) {
                 case 1: breaker.record_failure(admission, now); break;
                 default: breaker.record_success(admission, now); break;
             }
-            if (chance() % 2048 == 0) breaker.force_open(now);
-            if (chance() % 2048 == 0) breaker.disable(now);
+            if (chance() % 8192 == 0) breaker.force_open(now);
+            if (chance() % 8192 == 0) breaker.disable(now);
             if (chance() % 512 == 0) breaker.enable(now);
-            if (chance() % 256 == 0) breaker.reset(now);
+            if (chance() % 512 == 0) breaker.reset(now);
         }
     };
     std::vector<std::jthread> all;
     for (unsigned i = 0; i < threads; ++i) all.emplace_back(run, i + 1);
     all.clear();
     EXPECT_EQ(too_many, 0u);
-    EXPECT_GT(probes, 100u);
+    EXPECT_GT(probes, 20u);
 
     // Every call has ended: all the permits must be there, and no more.
     const TimePoint end = start + Duration{clock.load()};
