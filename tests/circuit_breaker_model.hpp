@@ -34,6 +34,10 @@ inline CircuitBreakerConfig windowed(double failure_rate, double slow_rate, std:
     return config;
 }
 
+inline void open(Breaker& breaker, TimePoint now) {
+    while (breaker.state() == CircuitState::closed) breaker.record_failure(breaker.admit(now), now);
+}
+
 enum class Event {
     admit,
     admit_if_closed,
