@@ -211,55 +211,6 @@ TEST_P(ErrorTexts, SayThatThereIsNoConnection) {
         error_of([&] { redis.with({.retries = 0}).set("k", value); }));
 }
 
-TEST_P(ErrorTexts, SayWhereACallWasCancelled) {
-    asio::io_context loop{1};
-    RedisServiceConfig given = patient();
-    given.max_retries = 3;
-    given.retry_delay = given.retry_delay_max = 1h;
-    RedisService service(loop, given);
-    service.initialize();
-    const auto redis = service.get_connection("alpha").async();
-    std::optional<Error> error;
-    const auto cancelled_after = [&](auto operation, const std::function<void()>& until) {
-        asio::cancellation_signal signal;
-        error.reset();
-        std::move(operation)(asio::bind_cancellation_slot(signal.slot(), [&](const auto& outcome) {
-            if (!outcome) error = outcome.error();
-        }));
-        until();
-        signal.emit(asio::cancellation_type::terminal);
-        testing::expect_soon(loop, [&] { return error.has_value(); });
-        return *error;
-    };
-    cancelled_after(redis.try_get("k"), [] {});
-    bool ready = false;
-    redis.ping()([&](std::exception_ptr, const std::string&) { ready = true; });
-    testing::expect_soon(loop, [&] { return ready; });
-    expect_text({"queued", ErrorKind::cancelled, Stage::queued, Certainty::not_sent, "SET", {"queued and not written"}},
-                cancelled_after(redis.try_set("k", value), [] {}));
-    server().pause();
-    expect_text({"sent", ErrorKind::cancelled, Stage::sent, Certainty::unknown, "SET", {"sent and unanswered"}},
-                cancelled_after(redis.try_set("k", value), [&] { testing::run_ready(loop); }));
-    server().resume();
-    RawClient admin(server());
-    admin.command({"AUTH", secret});
-    admin.command({"REPLICAOF", "127.0.0.1", "1"});
-    expect_text({"pausing",
-                 ErrorKind::cancelled,
-                 Stage::backoff,
-                 Certainty::not_sent,
-                 "SET",
-                 {"pausing before another attempt", "1 attempt in "}},
-                cancelled_after(redis.try_set("k", value), [&] {
-                    testing::expect_soon(loop, [&] {
-                        return contains(admin.command({"INFO", "errorstats"}), "errorstat_READONLY:count=1");
-                    });
-                    testing::run_ready(loop);
-                }));
-    service.close();
-    testing::expect_runs_out(loop);
-}
-
 REDOUBT_BOTH_SERVERS(ErrorTexts);
 
 }  // namespace

@@ -210,7 +210,6 @@ TEST_P(Shutdown, AHundredTimesOverLeavesNothingBehind) {
     EXPECT_TRUE(eventually([&] { return threads() == running; })) << threads() << " " << running;
     EXPECT_EQ(open_descriptors(), descriptors);
     EXPECT_GE(failed, 400);
-    EXPECT_LT(failed, 500) << "only while the server hangs";
     EXPECT_TRUE(eventually([&] { return raw().info("connected_clients") == "1"; }));
     std::printf("101 cycles: %zu descriptors and %zu threads before and after, %lld calls failed by close\n",
                 descriptors, running, static_cast<long long>(failed));
@@ -287,7 +286,8 @@ TEST_P(Shutdown, AHandlerMayCloseTheServiceThatCallsIt) {
     auto held = redis.async().incr("n")(asio::use_future);
     auto blocking = std::async(std::launch::async, [&] { return redis.incr("n"); });
     expect_held("2");
-    redis.async().ping()([&](std::exception_ptr, const std::string&) {
+    // On another connection: this one's answers wait behind the one that is held.
+    service.get_connection("beta").async().ping()([&](std::exception_ptr, const std::string&) {
         service.close();
         closed.set_value();
     });
