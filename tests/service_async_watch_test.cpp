@@ -345,6 +345,7 @@ TEST_P(AsyncWatch, Cancellation) {
     service.initialize();
     const auto blocking = service.get_connection("alpha");
     const auto redis = blocking.async();
+    blocking.set("k", "0");  // its connection is there, and it takes none that rests
     std::optional<Watched> watched;
     std::optional<Error> error;
     const auto watch = [&] {
@@ -387,6 +388,19 @@ TEST_P(AsyncWatch, Cancellation) {
         EXPECT_EQ(error->kind, ErrorKind::cancelled) << error->message();
         EXPECT_EQ(error->certainty, Certainty::not_sent) << error->message();
         expect_soon(loop, [&] { return metric(service, "leased_connections") == 0; });
+    }
+    {  // the next lease, the only one there can be, watches nothing of it
+        blocking.set("k", "changed");
+        std::optional<bool> executed;
+        redis.watch("other")([&](std::exception_ptr, Watched other) {
+            redis.transaction(std::move(other))
+                .incr("next")
+                .execute()([&](std::exception_ptr failure, const auto& outcome) {
+                    executed = !failure && outcome.has_value();
+                });
+        });
+        expect_soon(loop, [&] { return executed.has_value(); });
+        EXPECT_TRUE(*executed);
     }
     {  // WATCH that is written
         watch();
