@@ -8,11 +8,11 @@
 #include <string_view>
 #include <vector>
 
-#include "soak/random.hpp"
+#include "support/random.hpp"
 
 namespace redoubt::isolation_fuzz {
 
-using soak::Random;
+using testing::Random;
 using Words = std::vector<std::string>;
 
 /// The lines of the grammar (commands.cpp).
