@@ -72,8 +72,8 @@ TEST(CallState, WhatAnEarlierAttemptLeftOpenStaysOpen) {
             CallState state(10s, {.retry_idempotent_writes = true}, start);
             state.begin_attempt();
             const policy::RetryBudget budget;
-            ASSERT_TRUE(
-                state.after_failure(settings_with(), category, lost(Certainty::unknown), false, budget, 0.5, start));
+            Error first = lost(Certainty::unknown);
+            ASSERT_TRUE(state.after_failure(settings_with(), first, failed(category), budget));
             state.begin_attempt();
             Error error = lost(last);
             state.describe(error, "DEL", nullptr, start);
@@ -86,8 +86,7 @@ TEST(CallState, WhatAnEarlierAttemptLeftOpenStaysOpen) {
     CallState state(10s, {}, start);
     state.begin_attempt();
     Error error = lost(Certainty::not_sent);
-    (void)state.after_failure(settings_with(0), RetryCategory::idempotent, error, false, policy::RetryBudget{}, 0.5,
-                              start);
+    (void)state.after_failure(settings_with(0), error, failed(RetryCategory::idempotent), policy::RetryBudget{});
     state.describe(error, "DEL", nullptr, start);
     EXPECT_EQ(error.certainty, Certainty::not_sent);
 }
@@ -157,20 +156,6 @@ Error ended_with(const CallOptions& options, RetryCategory category, std::initia
     }
     state.describe(error, "SET", nullptr, start);
     return error;
-}
-
-TEST(CallState, TheCertaintyIsThatOfAllAttempts) {
-    using enum Certainty;
-    const CallOptions opted_in{.retry_idempotent_writes = true};
-    EXPECT_EQ(ended_with(opted_in, RetryCategory::idempotent, {unknown, not_sent}).certainty, unknown);
-    EXPECT_EQ(ended_with(opted_in, RetryCategory::idempotent, {unknown, rejected}).certainty, unknown);
-    EXPECT_EQ(ended_with(opted_in, RetryCategory::idempotent, {unknown, not_sent, applied}).certainty, applied);
-    EXPECT_EQ(ended_with({}, RetryCategory::idempotent, {not_sent, rejected}).certainty, rejected);
-    EXPECT_EQ(
-        ended_with({.retry_as = RetryAs::at_least_once}, RetryCategory::accumulating, {unknown, not_sent}).certainty,
-        unknown);
-    // A read changes nothing, however often.
-    EXPECT_EQ(ended_with({}, RetryCategory::read_only, {unknown, not_sent}).certainty, not_sent);
 }
 
 TEST(CallState, AnErrorSaysWhyTheCallWasNotTriedAgain) {
