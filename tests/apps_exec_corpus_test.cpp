@@ -14,8 +14,8 @@
 #include <gtest/gtest.h>
 
 #include "apps/tokenizer.hpp"
-#include "support/live_service.hpp"
 #include "support/live_server.hpp"
+#include "support/live_service.hpp"
 #include "support/run_program.hpp"
 
 namespace redoubt {

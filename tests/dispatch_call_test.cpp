@@ -144,20 +144,6 @@ TEST(CallState, ACallersWordDecidesWithinWhatItCanMean) {
                             {.retry_idempotent_writes = false, .retry_as = RetryAs::idempotent}));
 }
 
-/// What a call says of its end, after the script of its attempts' errors.
-Error ended_with(const CallOptions& options, RetryCategory category, std::initializer_list<Certainty> attempts) {
-    const policy::RetryBudget budget;
-    CallState state(settings_with().operation_timeout, options, start);
-    Error error;
-    for (const Certainty certainty : attempts) {
-        state.begin_attempt();
-        error = lost(certainty);
-        (void)state.after_failure(settings_with(), error, failed(category), budget);
-    }
-    state.describe(error, "SET", nullptr, start);
-    return error;
-}
-
 TEST(CallState, AnErrorSaysWhyTheCallWasNotTriedAgain) {
     policy::RetryBudget spent;
     for (int i = 0; i != 10; ++i) spent.on_failure();

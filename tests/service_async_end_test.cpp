@@ -148,7 +148,9 @@ TEST_P(AsyncEnd, CloseCallsEveryHandlerAndLetsTheLoopEnd) {
 }
 
 TEST_P(AsyncEnd, CloseOfAServiceWithItsOwnThreadsAnswersEveryFuture) {
-    RedisService service(config());
+    auto settings = config();
+    settings.drain_timeout = 50ms;
+    RedisService service(settings);
     service.initialize();
     const auto redis = service.get_connection("alpha").async();
     redis.incr("n")(asio::use_future).get();

@@ -31,8 +31,7 @@ TEST_P(Soak, EveryReplyIsTheCallersOwnWhileTheNetworkFails) {
     const Ran ran = soak({"300000", "--server", GetParam()});
     EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
     // Else it has proven nothing.
-    EXPECT_FALSE(std::regex_search(ran.out, std::regex("(wires lost|fault.*|unknown) +0\n")))
-        << ran.out;
+    EXPECT_FALSE(std::regex_search(ran.out, std::regex("(wires lost|fault.*|unknown) +0\n"))) << ran.out;
     EXPECT_EQ(ran.err, "");
 }
 

@@ -123,8 +123,8 @@ void AsyncCall::start() noexcept {
 
 void AsyncCall::start_on_lane() noexcept {
     if (!cancelled_) return first_attempt();
-    const Error error =
-        Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::admission, "cancelled by the caller before it began");
+    const Error error = Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::admission,
+                                  "cancelled by the caller before it began");
     end(&error);
 }
 

@@ -1,6 +1,7 @@
 // dispatch: blocking calls, and what both kinds share; see the header.
 #include "dispatch/dispatcher.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -246,7 +247,7 @@ std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint
     if (!own.tenant.is_rated()) return std::nullopt;
     const TimePoint now = Clock::now();
     policy::RateLimit& rate = *own.tenant.rate();
-    const std::optional<Duration> wait = rate.reserve(commands, now, deadline - now);
+    const std::optional<Duration> wait = rate.reserve(commands, now, std::max(deadline - now, Duration::zero()));
     if (!wait) return pool::over_rate_error(rate.wait_of(commands, 0, now));
     return *wait == Duration::zero() ? std::nullopt : own.pool.pause_until(now + *wait);
 }

@@ -1,4 +1,5 @@
 // pool: when a pool's connections are opened, and the opening; see connections.hpp.
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -38,7 +39,8 @@ std::optional<Error> Connections::refusal_to_dial(TimePoint now) const {
 
 result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
     if (std::optional<Error> why = refusal_to_dial(now)) return *why;
-    const std::optional<Duration> wait = node_->dial_pace().begin(budget_->rate(), now, until - now, chance());
+    const std::optional<Duration> wait =
+        node_->dial_pace().begin(budget_->rate(), now, std::max(until - now, Duration::zero()), chance());
     if (!wait) return exhausted("too many connections are being opened (max_connects_per_second)");
     return now + *wait;
 }

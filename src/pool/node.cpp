@@ -39,7 +39,8 @@ void Node::record_failure(const Admission& admission, TimePoint now, Duration to
 void Node::record_connection_failure(const Error& error, TimePoint now) {
     // Of a dial that `close` has ended.
     if (stopped_.load(std::memory_order_acquire)) return;
-    if (error.kind == ErrorKind::circuit_open) return;  // it was not even tried
+    // It was not even tried.
+    if (error.kind == ErrorKind::circuit_open || error.kind == ErrorKind::pool_exhausted) return;
     Error told = error;
     told.origin = origin_;
     telemetry_->connection_failed(told);
