@@ -246,7 +246,8 @@ std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint
     const topology::Route own = router_->route();
     if (!own.tenant.is_rated()) return std::nullopt;
     const TimePoint now = Clock::now();
-    policy::RateLimit& rate = *own.tenant.rate();
+    const std::shared_ptr<policy::RateLimit> limit = own.tenant.rate();
+    policy::RateLimit& rate = *limit;
     const std::optional<Duration> wait = rate.reserve(commands, now, std::max(deadline - now, Duration::zero()));
     if (!wait) return pool::over_rate_error(rate.wait_of(commands, 0, now));
     return *wait == Duration::zero() ? std::nullopt : own.pool.pause_until(now + *wait);

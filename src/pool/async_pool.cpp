@@ -170,8 +170,10 @@ void AsyncPool::grow_if_crowded(TimePoint now) {
 void AsyncPool::begin_dial(bool extra) {
     dialing_ = true;
     patient_ = true;
-    asio::co_spawn(executor_, dial(shared_from_this(), extra),
-                   asio::bind_cancellation_slot(stop_dial_.slot(), asio::detached));
+    stop_dial_ = std::make_shared<asio::cancellation_signal>();
+    asio::co_spawn(
+        executor_, dial(shared_from_this(), extra),
+        asio::bind_cancellation_slot(stop_dial_->slot(), [signal = stop_dial_](const std::exception_ptr&) {}));
 }
 
 asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this alive*/, bool extra) {
@@ -192,6 +194,7 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
         }
     }
     dialing_ = false;
+    stop_dial_.reset();
     if (closed_) {
         if (connection.transport.is_open()) connections_->shared_lost(extra);
         co_return;
@@ -349,7 +352,7 @@ void AsyncPool::close(const Error& error) {
     if (std::exchange(closed_, true)) return;
     stop_intake(error);
     timer_.cancel();
-    if (dialing_) stop_dial_.emit(asio::cancellation_type::terminal);
+    if (const auto signal = stop_dial_) signal->emit(asio::cancellation_type::terminal);
     if (own_) own_->close(error);
     for (const std::weak_ptr<Listener>& one : listeners_) {
         if (const auto listener = one.lock()) listener->close_here(error);

@@ -130,7 +130,7 @@ private:
     bool patient_ = true;  // small calls wait for the wire that is being opened, if the only one carries a large one
     bool closed_ = false;
     std::unique_ptr<const Error> refusing_;
-    boost::asio::cancellation_signal stop_dial_;
+    std::shared_ptr<boost::asio::cancellation_signal> stop_dial_;  // of the dial under way, which keeps it
 };
 
 }  // namespace redoubt::pool

@@ -22,7 +22,7 @@ void FairQueue::take_out(Tenant& tenant, Operation& operation, bool sent) noexce
     const std::size_t bytes = size_of(operation);
     tenant.count_out(operation, sent);
     // The next one has a time of its own.
-    if (tenant.parked_ && !tenant.reserved_) unpark(tenant);
+    if (tenant.rated_ && tenant.rated_->parked && !tenant.rated_->reserved) unpark(tenant);
     tenant.queue_.remove(operation);
     tenant.bytes_ -= bytes;
     bytes_ -= bytes;
@@ -82,18 +82,18 @@ void FairQueue::leave(Tenant& tenant) noexcept {
 
 void FairQueue::park(Tenant& tenant) noexcept {
     leave(tenant);
-    tenant.parked_ = true;
+    tenant.rated_->parked = true;
     tenant.previous_ = nullptr;
     tenant.next_ = parked_;
     if (parked_ != nullptr) parked_->previous_ = &tenant;
     parked_ = &tenant;
-    wakes_at_ = std::min(wakes_at_, tenant.due_);
+    wakes_at_ = std::min(wakes_at_, tenant.rated_->due);
 }
 
 void FairQueue::unpark(Tenant& tenant) noexcept {
     (tenant.previous_ != nullptr ? tenant.previous_->next_ : parked_) = tenant.next_;
     if (tenant.next_ != nullptr) tenant.next_->previous_ = tenant.previous_;
-    tenant.parked_ = false;
+    tenant.rated_->parked = false;
     enter(tenant);
 }
 
@@ -103,10 +103,10 @@ void FairQueue::wake(TimePoint now) noexcept {
     for (Tenant* tenant = parked_; tenant != nullptr;) {
         Tenant& seen = *tenant;
         tenant = seen.next_;
-        if (seen.due_ <= now) {
+        if (seen.rated_->due <= now) {
             unpark(seen);
         } else {
-            wakes_at_ = std::min(wakes_at_, seen.due_);
+            wakes_at_ = std::min(wakes_at_, seen.rated_->due);
         }
     }
 }

@@ -12,42 +12,42 @@ Error over_rate_error(Duration wait) noexcept {
 }
 
 std::optional<Error> Tenant::too_late(const Operation& operation, TimePoint now) const noexcept {
-    const Duration wait = rate_->wait_of(operation.replies(), commands_, now);
+    const Duration wait = rated_->limit->wait_of(operation.replies(), rated_->commands, now);
     if (now + wait <= operation.call_deadline()) return std::nullopt;
     return over_rate_error(wait);
 }
 
 bool Tenant::is_due(TimePoint now) noexcept {
-    if (!rate_) return true;
-    if (!reserved_) {
+    if (!rated_) return true;
+    if (!rated_->reserved) {
         const std::uint32_t commands = queue_.first()->replies();
-        due_ = now + *rate_->reserve(commands, now);
-        commands_ -= commands;
-        reserved_ = true;
+        rated_->due = now + *rated_->limit->reserve(commands, now);
+        rated_->commands -= commands;
+        rated_->reserved = true;
     }
-    return due_ <= now;
+    return rated_->due <= now;
 }
 
 // It is the last of the queue; if it has passed, the only one.
 void Tenant::count_in(const Operation& operation, bool passed) noexcept {
-    if (!rate_) return;
+    if (!rated_) return;
     if (passed) {
-        reserved_ = true;
-        due_ = TimePoint::min();
+        rated_->reserved = true;
+        rated_->due = TimePoint::min();
     } else {
-        commands_ += operation.replies();
+        rated_->commands += operation.replies();
     }
 }
 
 // It leaves the queue.
 void Tenant::count_out(const Operation& operation, bool sent) noexcept {
-    if (!rate_) return;
-    if (!reserved_ || &operation != queue_.first()) {
-        commands_ -= operation.replies();
+    if (!rated_) return;
+    if (!rated_->reserved || &operation != queue_.first()) {
+        rated_->commands -= operation.replies();
         return;
     }
-    reserved_ = false;
-    if (!sent) rate_->give_back(operation.replies());
+    rated_->reserved = false;
+    if (!sent) rated_->limit->give_back(operation.replies());
 }
 
 }  // namespace redoubt::pool

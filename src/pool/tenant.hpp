@@ -22,27 +22,29 @@ Error over_rate_error(Duration wait) noexcept;
 class Tenant {
 public:
     Tenant() = default;
-    explicit Tenant(std::shared_ptr<policy::RateLimit> rate) noexcept : rate_(std::move(rate)) {}
-    /// The same project in another pool: one rate for both.
-    const std::shared_ptr<policy::RateLimit>& rate() const noexcept { return rate_; }
+    explicit Tenant(std::shared_ptr<policy::RateLimit> rate) {
+        if (rate) rated_ = std::make_unique<Rated>(Rated{std::move(rate)});
+    }
+    /// The same project in another pool: one rate for both. nullptr: it has none.
+    std::shared_ptr<policy::RateLimit> rate() const noexcept { return rated_ ? rated_->limit : nullptr; }
     Tenant(const Tenant&) = delete;
     Tenant& operator=(const Tenant&) = delete;
 
     std::size_t waiting() const noexcept { return queue_.size(); }
     std::size_t waiting_bytes() const noexcept { return bytes_; }
 
-    bool is_rated() const noexcept { return rate_ != nullptr; }
+    bool is_rated() const noexcept { return rated_ != nullptr; }
     /// Nobody of its own is before this one, and its rate lets it pass now.
     bool may_pass(const Operation& operation, TimePoint now) noexcept {
-        return !rate_ || (queue_.empty() && !rate_->admit(operation.replies(), now));
+        return !rated_ || (queue_.empty() && !rated_->limit->admit(operation.replies(), now));
     }
     /// It passed, and will not be sent.
     void take_back(const Operation& operation) noexcept {
-        if (rate_) rate_->give_back(operation.replies());
+        if (rated_) rated_->limit->give_back(operation.replies());
     }
     /// What was sent has turned out to be worth so many more: those who come next wait for it. Any thread.
     void charge(std::uint32_t commands) noexcept {
-        if (rate_ && commands != 0) (void)rate_->reserve(commands, Clock::now());
+        if (rated_ && commands != 0) (void)rated_->limit->reserve(commands, Clock::now());
     }
     /// The error of a call whose turn by the rate comes only after its deadline.
     std::optional<Error> too_late(const Operation& operation, TimePoint now) const noexcept;
@@ -54,11 +56,15 @@ private:
     void count_in(const Operation& operation, bool passed) noexcept;
     void count_out(const Operation& operation, bool sent) noexcept;
 
-    std::shared_ptr<policy::RateLimit> rate_;
-    std::uint64_t commands_ = 0;  // waiting; but those of the first, once they are reserved
-    bool reserved_ = false;       // the first one has its place in the rate
-    bool parked_ = false;         // it is not in the ring, for the first one's time has not come
-    TimePoint due_ = TimePoint::min();
+    // Most projects have no rate.
+    struct Rated {
+        std::shared_ptr<policy::RateLimit> limit;
+        std::uint64_t commands = 0;  // waiting; but those of the first, once they are reserved
+        bool reserved = false;       // the first one has its place in the rate
+        bool parked = false;         // it is not in the ring, for the first one's time has not come
+        TimePoint due = TimePoint::min();
+    };
+    std::unique_ptr<Rated> rated_;
     OperationQueue queue_;
     std::size_t bytes_ = 0;
     std::int64_t credit_ = 0;  // bytes it may send before others have their turn; below 0: a debt
