@@ -124,7 +124,9 @@ void AsyncWire::on_readable() {
     if (!open_) return;
     arm_timer();
     // OpenSSL may hold decrypted bytes that the descriptor does not announce.
-    if (exhausted_ || (turn_time_ < look_until_ && multiplexer_.in_flight() != 0)) {
+    if (exhausted_ && settings_.read_pace > Duration::zero() && multiplexer_.awaits_large_reply()) {
+        turn_later(settings_.read_pace);
+    } else if (exhausted_ || (turn_time_ < look_until_ && multiplexer_.in_flight() != 0)) {
         turn_again();
     } else {
         wait_readable();
@@ -135,6 +137,18 @@ void AsyncWire::turn_again() noexcept {
     if (turn_posted_) return;
     turn_posted_ = true;
     boost::asio::post(descriptor_.get_executor(), [self = shared_from_this()] {
+        self->turn_posted_ = false;
+        if (self->open_) self->on_readable();
+    });
+}
+
+// So that a large reply takes its time in small pieces, between which the loop and the server are there for others.
+void AsyncWire::turn_later(Duration pause) {
+    if (turn_posted_) return;
+    turn_posted_ = true;
+    if (!pace_) pace_ = std::make_unique<boost::asio::steady_timer>(descriptor_.get_executor());
+    pace_->expires_after(pause);
+    pace_->async_wait([self = shared_from_this()](const boost::system::error_code&) {
         self->turn_posted_ = false;
         if (self->open_) self->on_readable();
     });

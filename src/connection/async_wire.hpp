@@ -93,6 +93,7 @@ private:
     void wait_readable();
     void on_readable();
     void turn_again() noexcept;
+    void turn_later(Duration pause);
     void wait_writable();
     void begin_turn();
     void flush_later();
@@ -106,6 +107,7 @@ private:
 
     boost::asio::posix::stream_descriptor descriptor_;  // watches the transport's descriptor, borrows it
     boost::asio::steady_timer timer_;
+    std::unique_ptr<boost::asio::steady_timer> pace_;  // of a project with limits, once a large reply came
     Transport transport_;
     WireSettings settings_;
     Owner& owner_;

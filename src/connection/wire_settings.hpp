@@ -17,6 +17,7 @@ struct WireSettings {
     Duration loss_timeout{};     ///< see Transport::set_loss_timeout; 0: its default
     /// Leaves the loop to others after little work, at the price of some throughput: for a project with limits.
     bool short_turns = false;
+    Duration read_pace{};  ///< between two reads of a large reply, with short turns; 0: as it comes
 };
 
 /// The wire broke, or its peer did: counts against the node's breaker.

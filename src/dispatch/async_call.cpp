@@ -179,7 +179,7 @@ void AsyncCall::complete_with_news() {
         return attempt_failed(error, FailureSource::operation);
     }
     if (reader_.was_large()) pool_->node().large_keys().remember(ordering_key());
-    tenant_->charge(reader_.further_commands());
+    tenant_->charge(reader_.further_commands(), pool::Tenant::is_foreseen(*this));
     const TimePoint now = pool_->async().now();
     record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false, now,
                    attempt_length(now));

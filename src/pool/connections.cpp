@@ -65,7 +65,8 @@ connection::WireSettings Connections::wire() const {
     };
     limit(wire.queue_limits.max_commands, settings_->max_in_flight);
     wire.queue_limits.window = settings_->max_in_flight;
-    wire.short_turns = settings_->max_in_flight != 0;
+    wire.short_turns = settings_->max_in_flight != 0 || settings_->read_pace != Duration::zero();
+    wire.read_pace = settings_->read_pace;
     limit(wire.reply_limits.max_reply_bytes, settings_->max_reply_bytes);
     limit(wire.reply_limits.max_bulk_bytes, settings_->max_reply_bytes);
     return wire;

@@ -35,7 +35,8 @@ struct PoolSettings {
     std::size_t max_reply_bytes = 0;            ///< one reply, if less than the node's limit; 0: no limit of its own
     std::uint32_t retry_tokens = 10;            ///< see RetryBudget
     double retry_refill = 0.1;
-    bool rated = false;  ///< some tenant may make so many calls a second only
+    Duration read_pace{};  ///< see WireSettings
+    bool rated = false;    ///< some tenant may make so many calls a second only
     friend bool operator==(const PoolSettings&, const PoolSettings&) = default;
 };
 

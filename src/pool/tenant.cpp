@@ -17,12 +17,29 @@ std::optional<Error> Tenant::too_late(const Operation& operation, TimePoint now)
     return over_rate_error(wait);
 }
 
+// A large reply is known when it has come. If those behind it were not held up until then they would all go at once.
+std::uint32_t Tenant::cost_of(const Operation& operation) const noexcept {
+    const std::uint32_t large = is_foreseen(operation) ? rated_->last_large.load(std::memory_order_relaxed) : 0;
+    return operation.replies() + large;
+}
+
+void Tenant::settle(std::uint32_t commands, bool foreseen) noexcept {
+    const std::uint32_t charged = foreseen ? rated_->last_large.load(std::memory_order_relaxed) : 0;
+    rated_->last_large.store(commands, std::memory_order_relaxed);
+    if (commands > charged) {
+        (void)rated_->limit->reserve(commands - charged, Clock::now());
+    } else {
+        rated_->limit->give_back(charged - commands);
+    }
+}
+
 bool Tenant::is_due(TimePoint now) noexcept {
     if (!rated_) return true;
     if (!rated_->reserved) {
-        const std::uint32_t commands = queue_.first()->replies();
-        rated_->due = now + *rated_->limit->reserve(commands, now);
-        rated_->commands -= commands;
+        const Operation& first = *queue_.first();
+        rated_->reserved_cost = cost_of(first);
+        rated_->due = now + *rated_->limit->reserve(rated_->reserved_cost, now);
+        rated_->commands -= first.replies();
         rated_->reserved = true;
     }
     return rated_->due <= now;
@@ -33,6 +50,7 @@ void Tenant::count_in(const Operation& operation, bool passed) noexcept {
     if (!rated_) return;
     if (passed) {
         rated_->reserved = true;
+        rated_->reserved_cost = cost_of(operation);
         rated_->due = TimePoint::min();
     } else {
         rated_->commands += operation.replies();
@@ -47,7 +65,7 @@ void Tenant::count_out(const Operation& operation, bool sent) noexcept {
         return;
     }
     rated_->reserved = false;
-    if (!sent) rated_->limit->give_back(operation.replies());
+    if (!sent) rated_->limit->give_back(rated_->reserved_cost);
 }
 
 }  // namespace redoubt::pool

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -23,7 +24,9 @@ class Tenant {
 public:
     Tenant() = default;
     explicit Tenant(std::shared_ptr<policy::RateLimit> rate) {
-        if (rate) rated_ = std::make_unique<Rated>(Rated{std::move(rate)});
+        if (!rate) return;
+        rated_ = std::make_unique<Rated>();
+        rated_->limit = std::move(rate);
     }
     /// The same project in another pool: one rate for both. nullptr: it has none.
     std::shared_ptr<policy::RateLimit> rate() const noexcept { return rated_ ? rated_->limit : nullptr; }
@@ -36,15 +39,20 @@ public:
     bool is_rated() const noexcept { return rated_ != nullptr; }
     /// Nobody of its own is before this one, and its rate lets it pass now.
     bool may_pass(const Operation& operation, TimePoint now) noexcept {
-        return !rated_ || (queue_.empty() && !rated_->limit->admit(operation.replies(), now));
+        return !rated_ || (queue_.empty() && !rated_->limit->admit(cost_of(operation), now));
     }
     /// It passed, and will not be sent.
     void take_back(const Operation& operation) noexcept {
-        if (rated_) rated_->limit->give_back(operation.replies());
+        if (rated_) rated_->limit->give_back(cost_of(operation));
     }
-    /// What was sent has turned out to be worth so many more: those who come next wait for it. Any thread.
-    void charge(std::uint32_t commands) noexcept {
-        if (rated_ && commands != 0) (void)rated_->limit->reserve(commands, Clock::now());
+    /// What was sent has turned out to be worth so many more: those who come next wait for it. `foreseen`: that of the last
+    /// large one was charged before. Any thread.
+    void charge(std::uint32_t commands, bool foreseen = false) noexcept {
+        if (rated_ && (commands != 0 || foreseen)) settle(commands, foreseen);
+    }
+    /// One command whose reply is known to be large, so that its cost is foreseen.
+    static bool is_foreseen(const Operation& operation) noexcept {
+        return operation.demand() == Demand::bulk && operation.replies() == 1;
     }
     /// The error of a call whose turn by the rate comes only after its deadline.
     std::optional<Error> too_late(const Operation& operation, TimePoint now) const noexcept;
@@ -53,6 +61,8 @@ private:
     friend class FairQueue;
     /// The rate lets the first one pass.
     bool is_due(TimePoint now) noexcept;
+    std::uint32_t cost_of(const Operation& operation) const noexcept;
+    void settle(std::uint32_t commands, bool foreseen) noexcept;
     void count_in(const Operation& operation, bool passed) noexcept;
     void count_out(const Operation& operation, bool sent) noexcept;
 
@@ -63,6 +73,8 @@ private:
         bool reserved = false;       // the first one has its place in the rate
         bool parked = false;         // it is not in the ring, for the first one's time has not come
         TimePoint due = TimePoint::min();
+        std::uint32_t reserved_cost = 0;
+        std::atomic<std::uint32_t> last_large{0};  // what the last large reply was worth beyond its one command
     };
     std::unique_ptr<Rated> rated_;
     OperationQueue queue_;

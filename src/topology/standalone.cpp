@@ -47,6 +47,11 @@ pool::PoolSettings within(pool::PoolSettings settings, const ProjectLimits& limi
     settings.max_in_flight = limits.max_in_flight;
     settings.max_reply_bytes = limits.max_reply_bytes;
     settings.rated = limits.commands_per_second != 0;
+    // 64 KB are worth four commands. But never so slow that a large reply could not come within its attempt's time.
+    if (settings.rated) {
+        settings.read_pace = std::min<Duration>(Duration(std::chrono::seconds(4)) / limits.commands_per_second,
+                                                std::chrono::milliseconds(1));
+    }
     return settings;
 }
 
