@@ -203,8 +203,13 @@ TEST_P(LyingWires, AHalfClosedWireIsLeftAndOthersGoOn) {
 TEST_P(LyingWires, GarbageFailsTheCallAtOnceAndOthersGoOn) {
     for (const Way& way : {blocking, async}) {
         SCOPED_TRACE(way.name);
-        expect_all_well(way);
-        const std::uint64_t wires = gate().accepted();
+        // On a wire that is there already: what was said to those of the round before may be heard late.
+        std::uint64_t wires = 0;
+        EXPECT_TRUE(eventually([&] {
+            wires = gate().accepted();
+            expect_all_well(way);
+            return gate().accepted() == wires;
+        }));
         server().pause();
         auto call = std::async(std::launch::async, [&] {
             const TimePoint begin = Clock::now();
