@@ -218,8 +218,9 @@ TEST_P(Cancellation, OfCoroutinesOnAThreadPoolUnderLoad) {
     std::atomic<int> wrong{0};
     asio::thread_pool pool{4};
     for (int one = 0; one < 100; ++one) {
+        // A cancellation slot belongs to one thread at a time, as Asio says: on a pool of several, to a strand.
         asio::co_spawn(
-            pool,
+            asio::make_strand(pool),
             [&, one]() -> asio::awaitable<void> {
                 std::minstd_rand random(static_cast<unsigned>(one + 1));
                 asio::steady_timer timer(co_await asio::this_coro::executor);
