@@ -4,11 +4,13 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <limits>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <redoubt/redoubt.hpp>
 
@@ -37,17 +39,20 @@ struct Tally {
 /// Shared by all threads: how much is left to do, and what was wrong.
 class Progress {
 public:
-    explicit Progress(std::uint64_t operations) : left_(static_cast<std::int64_t>(operations)) {}
+    /// `something_missing` is asked, by any caller's thread, when that many operations are done: while it says so, they
+    /// go on past their number.
+    Progress(std::uint64_t operations, std::function<bool()> something_missing)
+        : left_(static_cast<std::int64_t>(operations)), something_missing_(std::move(something_missing)) {}
 
     /// Leave for one more operation.
-    bool take() noexcept {
+    bool take() {
         std::int64_t left = left_.load(std::memory_order_relaxed);
         while (left > 0 && !left_.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) continue;
-        return left > 0;
+        return left > 0 || (left > given_up && something_missing_());
     }
     /// One that was refused at once has shown little: it does not count as done.
     void put_back() noexcept { left_.fetch_add(1, std::memory_order_relaxed); }
-    void give_up() noexcept { left_.store(std::numeric_limits<std::int64_t>::min() / 2, std::memory_order_relaxed); }
+    void give_up() noexcept { left_.store(given_up * 2, std::memory_order_relaxed); }
     void ended() noexcept { ended_.fetch_add(1, std::memory_order_relaxed); }
     std::uint64_t operations_ended() const noexcept { return ended_.load(std::memory_order_relaxed); }
 
@@ -56,7 +61,11 @@ public:
     std::uint64_t deviations() const noexcept { return deviations_.load(); }
 
 private:
+    /// No refused operations that are put back can reach it again from twice of it.
+    static constexpr std::int64_t given_up = std::numeric_limits<std::int64_t>::min() / 4;
+
     std::atomic<std::int64_t> left_;
+    std::function<bool()> something_missing_;
     std::atomic<std::uint64_t> ended_{0};
     std::atomic<std::uint64_t> deviations_{0};
     std::mutex printing_;
