@@ -7,6 +7,8 @@
 #include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/base/result.hpp>
 #include <redoubt/base/telemetry.hpp>
+#include <redoubt/embedded/embedded_cluster.hpp>
+#include <redoubt/embedded/embedded_sentinel.hpp>
 #include <redoubt/embedded/embedded_server.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
 #include <redoubt/policy/circuit_listeners.hpp>

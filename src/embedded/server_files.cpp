@@ -143,6 +143,7 @@ std::string server_configuration(const EmbeddedServerOptions& options, const std
         if (!options.tls_ca_file.empty()) line("tls-ca-cert-file", absolute(options.tls_ca_file));
         line("tls-auth-clients", options.tls_ca_file.empty() ? "no" : "optional");
     }
+    if (!options.extra_configuration.empty()) text += options.extra_configuration + '\n';
     return text;
 }
 

@@ -25,6 +25,8 @@ struct EmbeddedServerOptions {
     bool persistent = false;                   ///< AOF with `appendfsync always`, so that a restart keeps its data
     Duration start_timeout = 5s;               ///< until it answers PING
     std::vector<std::string> extra_arguments;  ///< appended as they are: `--databases`, `1`
+    /// Lines for the end of its configuration file, which nobody else can read: `replicaof 127.0.0.1 7000`.
+    std::string extra_configuration;
 };
 
 /// A server in a temporary folder of its own (mode 0700) with a Unix socket, held by a supervisor process
