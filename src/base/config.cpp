@@ -42,6 +42,7 @@ public:
         // Secrets of the administrator's are no options of a URL that projects' processes pass around.
         if (auto url = lookup("REDIS_ADMIN_URL")) config_.admin_url = std::move(*url);
         if (auto secret = lookup("REDIS_ACL_SECRET")) config_.acl_secret = std::move(*secret);
+        if (auto secret = lookup("REDIS_SENTINEL_PASSWORD")) config_.sentinel_password = std::move(*secret);
         for (const auto& setting : base::all_settings())
             if (const auto text = lookup(setting.variable)) take(setting, base::full_name(setting), *text);
     }
@@ -54,6 +55,8 @@ public:
             if (const auto* const setting = base::find_setting(name)) {
                 in_url_.insert(setting);
                 take(*setting, fmt::format("URL option {}", name), text);
+            } else if (name == "sentinel_password") {
+                config_.sentinel_password = text;  // in no table, for tables are shown
             } else {
                 refuse_option(name);
             }
@@ -96,6 +99,7 @@ private:
         std::string allowed = "db";
         for (const auto& setting : base::all_settings())
             fmt::format_to(std::back_inserter(allowed), ", {}", setting.name);
+        allowed += "; with redis+sentinel:// also master and sentinel_password";
         problems_.push_back({"URL option", name, std::move(allowed)});
     }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <concepts>
 #include <type_traits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -120,6 +121,10 @@ const Setting settings[] = {
     {"protocol", "REDIS_PROTOCOL", Unbounded<Protocol>{[](Config& c) -> auto& { return c.protocol; }}},
     {"client_name", "REDIS_CLIENT_NAME", Text{[](Config& c) -> auto& { return c.client_name; }}},
     {"acl_users", "REDIS_ACL_USERS", Unbounded<AclUsers>{[](Config& c) -> auto& { return c.acl_users; }}},
+    {"sentinel_user", "REDIS_SENTINEL_USER", Text{[](Config& c) -> auto& { return c.sentinel_user; }}},
+    {"read_from", "REDIS_READ_FROM", Unbounded<ReadFrom>{[](Config& c) -> auto& { return c.read_from; }}},
+    {"max_replica_lag", "REDIS_MAX_REPLICA_LAG",
+     Span{[](Config& c) -> auto& { return c.max_replica_lag; }, shortest, longest}},
     {"script_projects", "REDIS_SCRIPT_PROJECTS", Text{[](Config& c) -> auto& { return c.script_projects; }}},
     {"scripts_attested", "REDIS_SCRIPTS_ATTESTED", Flag{[](Config& c) -> auto& { return c.scripts_attested; }}},
     {"allow_unconfined_scripts", "REDIS_ALLOW_UNCONFINED_SCRIPTS",
@@ -161,6 +166,7 @@ std::string range(const Unbounded<Environment>&) { return "production or develop
 std::string range(const Unbounded<Protocol>&) { return "auto, 2 or 3"; }
 std::string range(const Unbounded<PoolMode>&) { return "dedicated or shared"; }
 std::string range(const Unbounded<AclUsers>&) { return "off, on or existing"; }
+std::string range(const Unbounded<ReadFrom>&) { return "master, replica, replica_preferred or lowest_latency"; }
 
 template <std::unsigned_integral T>
 std::optional<T> parse(const Bounded<T>&, std::string_view text) {
@@ -192,6 +198,16 @@ std::optional<AclUsers> parse(const Unbounded<AclUsers>&, std::string_view text)
     if (text == "existing") return AclUsers::existing;
     return std::nullopt;
 }
+constexpr std::pair<std::string_view, ReadFrom> read_from_names[] = {{"master", ReadFrom::master},
+                                                                     {"replica", ReadFrom::replica},
+                                                                     {"replica_preferred", ReadFrom::replica_preferred},
+                                                                     {"lowest_latency", ReadFrom::lowest_latency}};
+std::optional<ReadFrom> parse(const Unbounded<ReadFrom>&, std::string_view text) {
+    for (const auto& [name, value] : read_from_names) {
+        if (text == name) return value;
+    }
+    return std::nullopt;
+}
 
 std::string write(Duration value) { return format_duration(value); }
 std::string write(bool value) { return value ? "yes" : "no"; }
@@ -204,6 +220,7 @@ std::string write(PoolMode value) { return value == PoolMode::dedicated ? "dedic
 std::string write(AclUsers value) {
     return value == AclUsers::off ? "off" : value == AclUsers::provisioned ? "on" : "existing";
 }
+std::string write(ReadFrom value) { return std::string(read_from_names[static_cast<std::size_t>(value)].first); }
 std::string write(std::size_t value) { return fmt::format("{}", value); }
 std::string write(std::uint32_t value) { return fmt::format("{}", value); }
 std::string write(double value) { return fmt::format("{}", value); }
@@ -273,6 +290,8 @@ std::vector<Problem> check_secrets(const Config& config) {
     if (!config.admin_url.empty()) {
         const ParsedUrl url = parse_url(config.admin_url);
         for (const Problem& problem : url.problems) problems.push_back({admin, problem.value, problem.allowed});
+        if (url.target && url.target->deployment != Deployment::standalone)
+            problems.push_back({admin, to_string(*url.target), "redis://, rediss:// or unix://, one server"});
         if (!url.options.empty())
             problems.push_back({admin, mask_url(config.admin_url), "a URL without options but db"});
         if (url.target && url.target->password.empty() && !url.target->is_local() &&
@@ -280,6 +299,10 @@ std::vector<Problem> check_secrets(const Config& config) {
             problems.push_back({admin, to_string(*url.target), "a password for a host that is not this machine", true});
     }
     constexpr std::size_t shortest_secret = 32;
+    const std::string sentinel = "sentinel_password (REDIS_SENTINEL_PASSWORD)";
+    if (config.sentinel_password.empty() && !config.sentinel_user.empty())
+        problems.push_back({sentinel, "", "the password of sentinel_user", true});
+    if (!is_printable(config.sentinel_password)) problems.push_back({sentinel, "***", "printable text"});
     const std::string secret = "acl_secret (REDIS_ACL_SECRET)";
     if (!config.acl_secret.empty() && config.acl_secret.size() < shortest_secret)
         problems.push_back({secret, "***", fmt::format("at least {} bytes", shortest_secret)});
@@ -301,6 +324,28 @@ std::vector<Problem> check_secrets(const Config& config) {
                             true});
     return problems;
 }
+
+namespace {
+
+// What only some deployments have.
+template <class Blame>
+void check_deployment(const Config& config, const Target& target, const Blame& blame, std::vector<Problem>& problems) {
+    if (target.deployment != Deployment::sentinel) {
+        constexpr std::string_view only = "only with a redis+sentinel:// URL";
+        if (!config.sentinel_user.empty()) blame("sentinel_user", std::string(only));
+        if (!config.sentinel_password.empty())
+            problems.push_back({"sentinel_password (REDIS_SENTINEL_PASSWORD)", "***", std::string(only), true});
+    }
+    // The servers of a group do not tell one another of their users, so they would be missing after a failover.
+    if (target.deployment != Deployment::standalone && config.acl_users == AclUsers::provisioned)
+        blame("acl_users", "off or existing with a redis+sentinel:// or redis+cluster:// URL");
+    if (config.read_from != ReadFrom::master)
+        blame("read_from", target.deployment == Deployment::standalone
+                               ? "master; the others only with a redis+sentinel:// or redis+cluster:// URL"
+                               : "master; reads from replicas are not built yet");
+}
+
+}  // namespace
 
 std::vector<Problem> check_relations(const Config& config, const Target* target, const std::set<const Setting*>& bad) {
     std::vector<Problem> problems;
@@ -334,6 +379,7 @@ std::vector<Problem> check_relations(const Config& config, const Target* target,
     const bool production = config.environment != Environment::development && sound("environment");
     if (!config.tls.verify && production) blame("tls_verify", "yes; no only with environment=development");
     if (!target) return problems;
+    check_deployment(config, *target, blame, problems);
 
     // Whoever names a certificate believes that the connection is encrypted.
     if (target->scheme != Target::Scheme::tls) {

@@ -40,7 +40,7 @@ struct Setting {
     std::string_view variable;  ///< in the environment
     std::variant<Bounded<std::size_t>, Bounded<std::uint32_t>, Bounded<Duration>, Bounded<double>, Unbounded<bool>,
                  Unbounded<std::string>, Unbounded<Environment>, Unbounded<Protocol>, Unbounded<PoolMode>,
-                 Unbounded<AclUsers>>
+                 Unbounded<AclUsers>, Unbounded<ReadFrom>>
         place;
 };
 

@@ -71,9 +71,22 @@ enum class PoolMode : std::uint8_t { dedicated, shared };
 /// (`redoubt project add`), and Redoubt only logs in.
 enum class AclUsers : std::uint8_t { off, provisioned, existing };
 
+/// How the servers of a URL belong together: one server (`redis://`), a master with replicas whom Sentinels watch
+/// (`redis+sentinel://`), or a Cluster (`redis+cluster://`).
+enum class Deployment : std::uint8_t { standalone, sentinel, cluster };
+
+/// Which nodes answer commands that only read.
+enum class ReadFrom : std::uint8_t { master, replica, replica_preferred, lowest_latency };
+
 /// What a URL names. Holds secrets: never log one; `to_string` masks them.
 struct Target {
     enum class Scheme : std::uint8_t { tcp, tls, unix_socket };
+    /// One of several servers to begin with.
+    struct Seed {
+        std::string host;  ///< name or address, without brackets
+        std::uint16_t port = 0;
+        friend bool operator==(const Seed&, const Seed&) = default;
+    };
     Scheme scheme = Scheme::tcp;
     std::string host;  ///< name or address (no brackets); empty for a Unix socket
     std::uint16_t port = 0;
@@ -81,10 +94,15 @@ struct Target {
     std::string user;      ///< empty: the server's `default`
     std::string password;  ///< empty: none
     std::uint32_t database = 0;
+    Deployment deployment = Deployment::standalone;
+    std::vector<Seed> seeds;  ///< the Sentinels, or some nodes of the Cluster; `host` and `port` are the first one's
+    std::string master_name;  ///< by which the Sentinels know the master
 
-    /// `host:port`, `[::1]:6379` or the path; without credentials.
+    /// `host:port`, `[::1]:6379` or the path, without credentials; the master's name with Sentinels, and the first
+    /// node's with a Cluster.
     std::string endpoint() const;
-    bool is_local() const;  ///< a Unix socket, `localhost`, 127.0.0.0/8 or ::1
+    /// A Unix socket, `localhost`, 127.0.0.0/8 or ::1; each of the seeds where there are several.
+    bool is_local() const;
 };
 
 /// The URL of a target with its password masked: `rediss://user:***@host:6379/2`.
@@ -156,6 +174,15 @@ struct RedisServiceConfig {
     /// when the server refuses a login, so that a password can be rotated while the service runs. Connections that are
     /// open keep their login. Called from any thread; must not block. What it throws ends the dial.
     std::function<Credentials()> credentials_provider;
+
+    /// As whom to log in at the Sentinels, which have users of their own. Empty: no login. Only with a redis+sentinel://
+    /// URL, whose options they may be, too.
+    std::string sentinel_user;
+    std::string sentinel_password;
+    /// Which nodes answer commands that only read. Anything but `master` needs replicas: Sentinels or a Cluster.
+    ReadFrom read_from = ReadFrom::master;
+    /// A replica that is further behind its master answers no reads; above 0.
+    Duration max_replica_lag = 1s;
 
     /// A second wall behind the key prefix. Not with `pool_mode` shared: a connection never changes its user.
     AclUsers acl_users = AclUsers::off;
