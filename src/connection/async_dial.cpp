@@ -7,11 +7,13 @@
 
 #include <poll.h>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <redoubt/resp/reply.hpp>
 
@@ -48,6 +50,25 @@ asio::awaitable<void> wait_for(int fd, short events, TimePoint until) {
     watch->timer.cancel();
 }
 
+// After a read or write that was not possible at once: nullopt when it may be tried again.
+asio::awaitable<std::optional<Error>> wait_after(Transport& transport, const IoResult& result, TimePoint deadline) {
+    const bool to_write = result.status == IoStatus::want_write;
+    if (!to_write && result.status != IoStatus::want_read) co_return lost_error(transport.describe(result));
+    if (Clock::now() >= deadline) {
+        co_return Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent, "no answer in time");
+    }
+    std::optional<Error> refused;
+    try {
+        co_await wait_for(transport.fd(), to_write ? POLLOUT : POLLIN, deadline);
+    } catch (const boost::system::system_error& failure) {
+        if (failure.code() == asio::error::operation_aborted) throw;  // the coroutine is being stopped
+        refused = lost_error(failure.what());
+    } catch (const std::exception& failure) {
+        refused = lost_error(failure.what());
+    }
+    co_return refused;
+}
+
 }  // namespace
 
 asio::awaitable<DialOutcome> async_dial(SessionSettings settings, const TlsContext* tls, TimePoint deadline) {
@@ -68,48 +89,52 @@ asio::awaitable<DialOutcome> async_dial(SessionSettings settings, const TlsConte
     }
 }
 
-asio::awaitable<std::optional<Error>> async_ping(Transport& transport, ReplyLimits limits, TimePoint deadline) {
-    resp::ReplyScanner scanner(limits);
-    std::string_view unsent = "*1\r\n$4\r\nPING\r\n";
-    std::string answer;
-    for (;;) {
-        char buffer[256];
-        const bool writing = !unsent.empty();
-        const IoResult result = writing ? transport.write(unsent) : transport.read(buffer);
-        switch (result.status) {
-            case IoStatus::ok: break;
-            case IoStatus::want_read:
-            case IoStatus::want_write:
-                if (Clock::now() >= deadline) {
-                    co_return Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
-                                        "no answer to PING in time");
-                }
-                try {
-                    co_await wait_for(transport.fd(), result.status == IoStatus::want_write ? POLLOUT : POLLIN,
-                                      deadline);
-                } catch (const std::exception& failure) {
-                    co_return lost_error(failure.what());
-                }
-                continue;
-            default: co_return lost_error(transport.describe(result));
-        }
-        if (writing) {
-            unsent.remove_prefix(result.bytes);
+asio::awaitable<result<std::string>> FrameReader::exchange(std::string bytes, TimePoint deadline) {
+    for (std::string_view unsent = bytes; !unsent.empty();) {
+        const IoResult written = transport_.write(unsent);
+        if (written.status == IoStatus::ok) {
+            unsent.remove_prefix(written.bytes);
             continue;
         }
-        answer.append(buffer, result.bytes);
-        switch (scanner.scan(answer)) {
-            case resp::ReplyScanner::Status::need_more: continue;
-            case resp::ReplyScanner::Status::error: co_return lost_error(std::string(scanner.error()));
-            case resp::ReplyScanner::Status::complete: break;
-        }
-        const ReplyNode reply = ReplyCursor(answer).next();
-        if (!reply.is_error()) co_return std::nullopt;
-        Error refused = from_server_error(reply.text, KeyPrefix{});
-        // A server that cannot save (MISCONF) refuses even PING; but it answers, and serves what it can.
-        if (!is_node_failure(refused.prefix())) co_return std::nullopt;
-        co_return refused;
+        if (const std::optional<Error> failed = co_await wait_after(transport_, written, deadline)) co_return *failed;
     }
+    co_return co_await next(deadline);
+}
+
+asio::awaitable<result<std::string>> FrameReader::next(TimePoint deadline) {
+    for (;;) {
+        if (!input_.empty()) {
+            switch (scanner_.scan(input_)) {
+                case resp::ReplyScanner::Status::need_more: break;
+                case resp::ReplyScanner::Status::error: co_return lost_error(std::string(scanner_.error()));
+                case resp::ReplyScanner::Status::complete: {
+                    std::string frame = input_.substr(0, scanner_.size());
+                    input_.erase(0, frame.size());
+                    co_return frame;
+                }
+            }
+        }
+        char buffer[4096];
+        const IoResult got = transport_.read(buffer);
+        if (got.status == IoStatus::ok) {
+            input_.append(buffer, got.bytes);
+            continue;
+        }
+        if (const std::optional<Error> failed = co_await wait_after(transport_, got, deadline)) co_return *failed;
+    }
+}
+
+asio::awaitable<std::optional<Error>> async_ping(Transport& transport, ReplyLimits limits, TimePoint deadline) {
+    FrameReader frames(transport, limits);
+    const std::string ping = "*1\r\n$4\r\nPING\r\n";
+    const result<std::string> answer = co_await frames.exchange(ping, deadline);
+    if (!answer) co_return answer.error();
+    const ReplyNode reply = ReplyCursor(*answer).next();
+    if (!reply.is_error()) co_return std::nullopt;
+    Error refused = from_server_error(reply.text, KeyPrefix{});
+    // A server that cannot save (MISCONF) refuses even PING; but it answers, and serves what it can.
+    if (!is_node_failure(refused.prefix())) co_return std::nullopt;
+    co_return refused;
 }
 
 }  // namespace redoubt::connection

@@ -14,5 +14,10 @@ void StopSignal::stop() noexcept {
     if (stopped_.exchange(true, std::memory_order_acq_rel) || fd_ < 0) return;
     (void)::eventfd_write(fd_, 1);
 }
+void StopSignal::reset() noexcept {
+    eventfd_t ignored = 0;
+    if (fd_ >= 0) (void)::eventfd_read(fd_, &ignored);
+    stopped_.store(false, std::memory_order_release);
+}
 
 }  // namespace redoubt::connection

@@ -5,7 +5,7 @@
 
 namespace redoubt::connection {
 
-/// Once and for good. Thread-safe.
+/// Thread-safe.
 class StopSignal {
 public:
     StopSignal();
@@ -13,6 +13,8 @@ public:
     StopSignal(const StopSignal&) = delete;
     StopSignal& operator=(const StopSignal&) = delete;
     void stop() noexcept;
+    /// Those who come from now on may wait again.
+    void reset() noexcept;
     bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
     /// Readable once it is stopped; -1 when the system gave none.
     int fd() const noexcept { return fd_; }

@@ -227,9 +227,11 @@ void AsyncCall::pause(Duration length) {
     asio::steady_timer& timer = rare().pause ? *rare().pause : rare().pause.emplace(lane());
     timer.expires_after(length);
     dispatcher_.pausing().insert(this);
+    pool_->async().begin_pause(timer);
     // The call does not end while it pauses: whatever ends the pause comes through this handler.
     timer.async_wait([this](const boost::system::error_code&) {
         dispatcher_.pausing().erase(this);
+        pool_->async().end_pause(*rare().pause);
         if (!cancelled_) {
             route();
             return attempt(Clock::now());

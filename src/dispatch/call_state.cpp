@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "connection/moved.hpp"
 #include "dispatch/call_settings.hpp"
 
 namespace redoubt::dispatch {
@@ -33,9 +34,12 @@ std::optional<Duration> CallState::after_failure(const CallSettings& settings, E
     retry.idempotent_writes = options_.retry_idempotent_writes.value_or(retry.idempotent_writes);
     RetryCategory category = failure.category;
     if (options_.retry_as) apply(*options_.retry_as, retry, category);
+    const bool moved = connection::is_moved(error);
     policy::RetryDecision decision =
-        policy::retry_pause(retry, category, error, attempts(), failure.chance, deadline_ - failure.now);
-    if (decision.pause && failure.now + *decision.pause < failure.refused_until) {
+        policy::retry_pause(retry, category, error, attempts(), moved ? 0.0 : failure.chance, deadline_ - failure.now);
+    if (moved) {
+        // Nothing is held against the new node.
+    } else if (decision.pause && failure.now + *decision.pause < failure.refused_until) {
         decision = {std::nullopt, NotRetried::breaker_open};
     } else if (decision.pause && !budget.allows_retry()) {
         decision = {std::nullopt, NotRetried::budget_spent};

@@ -11,6 +11,7 @@
 #include <redoubt/dispatch/call_state.hpp>
 
 #include "connection/blocking_wire.hpp"
+#include "connection/moved.hpp"
 #include "connection/server_error.hpp"
 #include "dispatch/first_key.hpp"
 
@@ -146,6 +147,7 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
     if (node_failed) {
         node.record_failure(admission, now, took);
     } else if (answered) {
+        if (error != nullptr) node.heard(*error);
         node.record_success(admission, now, took);
     } else {
         node.release(admission);
@@ -154,6 +156,7 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
 
 // An answer about the data (WRONGTYPE) says nothing of the server, and neither does a full pool.
 void charge(policy::RetryBudget& budget, const Error& error) noexcept {
+    if (connection::is_moved(error)) return;
     if (error.kind != ErrorKind::pool_exhausted && policy::may_pass(error)) budget.on_failure();
 }
 
@@ -180,7 +183,6 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
 
     const topology::Route way = route(request.scans());
     pool::Pool& pool = way.pool;
-    pool::Node& node = pool.node();
     if (const std::optional<Error> late = wait_for_rate(request.replies(), state.deadline())) return described(*late);
     if (way.tenant.is_rated()) now = Clock::now();  // the node had no part in that
     // Of a script, the only kind of single command that is never retried, an error reply says nothing.
@@ -189,8 +191,9 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     if (request.replies() != 1) naming.emplace(sink, request, state, origin_);
     BlockingCall call(request, naming ? *naming : sink, prefix, script ? ErrorTrust::none : ErrorTrust::full,
                       state.deadline(), attempt_time(settings_, request.block_time()));
-    if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
+        pool::Node& node = pool.node();  // after a failover it is another one
+        if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
         const pool::Node::Admission admission = node.admit(now);
         if (!admission) return described(node.circuit_open_error(admission));
         state.begin_attempt();
@@ -305,7 +308,7 @@ void Dispatcher::close_async(const Error& error) {
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
                                         const KeyPrefix& prefix, const CallOptions& options, ErrorTrust trust) {
     CallState state(call_time(settings_, request.block_time()), options, Clock::now());
-    pool::Node& node = route().pool.node();
+    pool::Node& node = lease.node();
     NamingSink naming(sink, request, state, origin_);
     BlockingCall call(request, naming, prefix, trust, state.deadline(), attempt_time(settings_, request.block_time()));
     std::optional<Error> error = wait_for_rate(request.replies(), state.deadline());

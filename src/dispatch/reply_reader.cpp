@@ -47,8 +47,8 @@ void ReplyReader::fail(Error error) {
     if (replies_ == 1) {
         trouble().error = std::move(error);
     } else {
-        if (trusts() && node_failure() == nullptr && connection::is_node_failure(error.prefix()))
-            trouble().node_failure = error;
+        const bool of_node = connection::is_node_failure(error.prefix()) || error.prefix() == "READONLY";
+        if (trusts() && node_failure() == nullptr && of_node) trouble().node_failure = error;
         sink_->fail(next_, error);
     }
     ++next_;

@@ -23,6 +23,8 @@ public:
             refill();
     }
     void on_failure() noexcept;
+    /// As at the beginning.
+    void restore() noexcept { left_.store(full_, std::memory_order_relaxed); }
     bool allows_retry() const noexcept;
 
 private:

@@ -9,6 +9,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "connection/moved.hpp"
 
 namespace redoubt::pool {
 
@@ -183,14 +186,20 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
     if (opening == Opening::refused) failed = connections_->refusal();
     if (opening == Opening::dial) {
         Node& node = connections_->node();
-        connection::DialOutcome dialed = co_await connections_->async_dial(Clock::now() + node.connection_timeout());
+        Dialed dialed;
+        try {
+            dialed = co_await connections_->async_dial(Clock::now() + node.connection_timeout());
+        } catch (const boost::system::system_error&) {
+            dialed.error = connection::moved_error();  // stopped, because of that or to close
+        }
+        if (!dialed.error && connections_->is_left(dialed.node)) dialed.error = connection::moved_error();
         if (dialed.error || closed_) {
             connections_->shared_not_opened(extra);
             if (!closed_) node.record_connection_failure(*dialed.error, Clock::now());
             failed = dialed.error;
         } else {
             connections_->shared_opened();
-            connection = {std::move(dialed.transport), connections_->expiry(Clock::now())};
+            connection = {std::move(dialed.transport), connections_->expiry(Clock::now()), dialed.node};
         }
     }
     dialing_ = false;
@@ -203,6 +212,7 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
         adopt(std::move(connection), extra);
         co_return;
     }
+    if (connection::is_moved(*failed)) co_return go_on(Clock::now());
     next_growth_ = Clock::now() + growth_pause;
     if (wires_.empty()) {
         fail_waiting(*failed, opening == Opening::dial ? FailureSource::wire : FailureSource::operation);
@@ -343,9 +353,28 @@ bool AsyncPool::is_busy() const noexcept {
 void AsyncPool::abandon(std::vector<Operation*>& into) {
     closed_ = true;
     only_ = nullptr;
+    pauses_.clear();
     while (Operation* const operation = queue_.pop()) into.push_back(operation);
     for (const Wire& one : wires_) one.wire->abandon(into);
     if (own_) own_->abandon(into);
+}
+
+void AsyncPool::leave_node(const Error& error) {
+    if (closed_) return;
+    next_growth_ = TimePoint::min();
+    if (const auto signal = stop_dial_) signal->emit(asio::cancellation_type::terminal);
+    if (own_) own_->leave_node(error);
+    for (const std::weak_ptr<Listener>& one : listeners_) {
+        if (const auto listener = one.lock()) listener->leave_node(error);
+    }
+    while (!wires_.empty()) {
+        const auto wire = wires_.back().wire;
+        remove(wires_.end() - 1);
+        wire->close(error);
+    }
+    for (asio::steady_timer* const pause : pauses_) pause->cancel();
+    publish();
+    go_on(Clock::now());
 }
 
 void AsyncPool::close(const Error& error) {

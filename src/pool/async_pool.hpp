@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -46,6 +47,11 @@ public:
     void adopt(const std::shared_ptr<Listener>& listener);
     /// Takes no more operations. Those that wait or are under way go on.
     void stop_intake(const Error& error);
+    /// The connections lead to another node now: fails what is under way at the old one; who waits goes on waiting.
+    void leave_node(const Error& error);
+    /// Timers of calls that pause between two attempts: they are cancelled when the node is another one.
+    void begin_pause(boost::asio::steady_timer& timer) { pauses_.insert(&timer); }
+    void end_pause(boost::asio::steady_timer& timer) noexcept { pauses_.erase(&timer); }
     /// An operation is under way, or waits.
     bool is_busy() const noexcept;
     /// The loop will never run again: forgets all operations without telling anybody, and gives them to whoever destroys
@@ -122,6 +128,7 @@ private:
     FairQueue queue_;
     std::shared_ptr<OwnWires> own_;  // made for the first operation that wants a connection of its own
     std::vector<std::weak_ptr<Listener>> listeners_;
+    std::unordered_set<boost::asio::steady_timer*> pauses_;
     boost::asio::steady_timer timer_;
     TimePoint timer_at_ = TimePoint::max();
     TimePoint expires_at_ = TimePoint::max();   // nobody's deadline is before this

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <utility>
+
+#include "connection/moved.hpp"
 
 namespace redoubt::pool {
 namespace {
@@ -31,7 +34,7 @@ void Lease::end() noexcept {
     if (side_->is_forked()) {
         (void)wire_.release();  // the parent's
     } else {
-        side_->end_lease(std::move(wire_), clean_, expires_);
+        side_->end_lease(std::move(wire_), clean_, {{}, expires_, node_});
     }
 }
 
@@ -62,10 +65,10 @@ private:
 
 BlockingSide::BlockingSide(std::shared_ptr<Connections> connections) : connections_(std::move(connections)) {}
 
-connection::DialOutcome BlockingSide::dial(TimePoint deadline) {
+Dialed BlockingSide::dial(TimePoint deadline) {
     Node& node = connections_->node();
     const TimePoint until = std::min(deadline, Clock::now() + node.connection_timeout());
-    connection::DialOutcome outcome = connections_->dial(until, [this](TimePoint time) { return pause_until(time); });
+    Dialed outcome = connections_->dial(until, [this](TimePoint time) { return pause_until(time); });
     // A caller's own short deadline says nothing about the node.
     const bool callers_haste = outcome.error && outcome.error->kind == ErrorKind::timeout && until == deadline;
     if (outcome.error && !callers_haste) node.record_connection_failure(*outcome.error, Clock::now());
@@ -100,7 +103,13 @@ result<BlockingSide::Wire> BlockingSide::shared_wire(TimePoint deadline) {
             if (Wire working = best()) return working;
             return another;
         }
-        if (!opening_) return open_shared(lock, deadline);
+        if (!opening_) {
+            result<Wire> made = open_shared(lock, deadline);
+            // Then it has a better place to go to.
+            const bool moved = !made && connection::is_moved(made.error()) && !closed_;
+            if (!moved || Clock::now() >= deadline) return made;
+            continue;
+        }
         if (waiting_ >= connections_->settings().max_waiting)
             return exhausted("too many callers wait for a connection (max_waiting)");
         ++waiting_;
@@ -127,13 +136,13 @@ result<BlockingSide::Wire> BlockingSide::open_shared(Lock& lock, TimePoint deadl
     const Opening opening = connections_->open_shared(extra, connection);
     if (opening == Opening::refused) failed = connections_->refusal();
     if (opening == Opening::dial) {
-        connection::DialOutcome outcome = dial(deadline);
+        Dialed outcome = dial(deadline);
         failed = outcome.error;
         if (failed) {
             connections_->shared_not_opened(extra);
         } else {
             connections_->shared_opened();
-            connection = {std::move(outcome.transport), connections_->expiry(Clock::now())};
+            connection = {std::move(outcome.transport), connections_->expiry(Clock::now()), outcome.node};
         }
     }
     lock.lock();
@@ -145,6 +154,10 @@ result<BlockingSide::Wire> BlockingSide::open_shared(Lock& lock, TimePoint deadl
     if (closed_) {
         lost(made);
         return *refusing_;
+    }
+    if (connections_->is_left(connection.node)) {
+        lost(made);
+        return connection::moved_error();
     }
     shared_.push_back(made);
     return made.wire;
@@ -198,13 +211,13 @@ result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadlin
         case Opening::ready: break;
         case Opening::refused: return connections_->refusal();
         case Opening::dial: {
-            connection::DialOutcome outcome = dial(deadline);
+            Dialed outcome = dial(deadline);
             if (outcome.error) {
                 connections_->lease_not_opened();
                 return *outcome.error;
             }
             connections_->lease_opened();
-            connection = {std::move(outcome.transport), connections_->expiry(Clock::now())};
+            connection = {std::move(outcome.transport), connections_->expiry(Clock::now()), outcome.node};
             break;
         }
     }
@@ -216,25 +229,30 @@ result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadlin
         connections_->end_lease({});
         return *refusing_;
     }
+    if (connections_->is_left(connection.node)) {
+        connections_->end_lease({});
+        return connection::moved_error();
+    }
     leased_.push_back(wire.get());
-    return Lease(shared_from_this(), std::move(wire), connection.expires);
+    return Lease(shared_from_this(), std::move(wire), connection.expires, connections_->node());
 }
 
-void BlockingSide::end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, TimePoint expires) noexcept {
+void BlockingSide::end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, Connection rest) noexcept {
     {
         const Lock lock(mutex_);
         std::erase(leased_, wire.get());
     }
     std::optional<connection::Transport> whole;
     if (clean) whole = wire->detach();
-    connections_->end_lease(whole ? Connection{std::move(*whole), expires} : Connection{});
+    if (whole) rest.transport = std::move(*whole);
+    connections_->end_lease(std::move(rest));
 }
 
 // The rest ---------------------------------------------------------------------------------------------------------
 
 std::optional<Error> BlockingSide::pause_until(TimePoint time) {
     Lock lock(mutex_);
-    changed_.wait_until(lock, time, [&] { return refusing_.has_value(); });
+    changed_.wait_until(lock, time, [&, before = moves_] { return refusing_.has_value() || moves_ != before; });
     return refusing_;
 }
 
@@ -292,6 +310,23 @@ void BlockingSide::close(const Error& error) {
         retired_.clear();
         for (const Shared& one : wires) lost(one);
         for (connection::BlockingWire* wire : leased_) wire->close(error);
+        changed_.notify_all();
+    }
+    for (const Shared& one : wires) one.wire->close(error);
+}
+
+void BlockingSide::leave_node(const Error& error) {
+    std::vector<Shared> wires;
+    {
+        const Lock lock(mutex_);
+        if (closed_) return;
+        ++moves_;
+        wires.swap(shared_);
+        wires.insert(wires.end(), std::make_move_iterator(retired_.begin()), std::make_move_iterator(retired_.end()));
+        retired_.clear();
+        for (const Shared& one : wires) lost(one);
+        for (connection::BlockingWire* wire : leased_) wire->close(error);
+        next_growth_ = TimePoint::min();
         changed_.notify_all();
     }
     for (const Shared& one : wires) one.wire->close(error);

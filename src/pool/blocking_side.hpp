@@ -22,9 +22,9 @@ class BlockingSide;
 class Lease {
 public:
     Lease() = default;
-    Lease(std::shared_ptr<BlockingSide> side, std::unique_ptr<connection::BlockingWire> wire,
-          TimePoint expires) noexcept
-        : side_(std::move(side)), wire_(std::move(wire)), expires_(expires) {}
+    Lease(std::shared_ptr<BlockingSide> side, std::unique_ptr<connection::BlockingWire> wire, TimePoint expires,
+          Node& node) noexcept
+        : side_(std::move(side)), wire_(std::move(wire)), node_(&node), expires_(expires) {}
     ~Lease() { end(); }
     Lease(Lease&&) noexcept = default;
     Lease& operator=(Lease&& other) noexcept {
@@ -32,6 +32,7 @@ public:
             end();
             side_ = std::move(other.side_);
             wire_ = std::move(other.wire_);
+            node_ = other.node_;
             expires_ = other.expires_;
             clean_ = other.clean_;
         }
@@ -40,6 +41,8 @@ public:
 
     explicit operator bool() const noexcept { return wire_ != nullptr; }
     connection::BlockingWire& wire() noexcept { return *wire_; }
+    /// To which it leads.
+    Node& node() noexcept { return *node_; }
     /// Nothing is outstanding and no state was left behind on the connection; proved, not assumed.
     void set_clean(bool clean) noexcept { clean_ = clean; }
 
@@ -47,6 +50,7 @@ private:
     void end() noexcept;
     std::shared_ptr<BlockingSide> side_;
     std::unique_ptr<connection::BlockingWire> wire_;
+    Node* node_ = nullptr;  // kept by the connections of its side
     TimePoint expires_;
     bool clean_ = false;
 };
@@ -68,13 +72,17 @@ public:
     /// The same, if one can be had without waiting for others. An empty one: there is none.
     Lease lease_now(TimePoint deadline);
 
-    /// Sleeps between two attempts; ends at once with the reason when the pool is closed.
+    /// Sleeps between two attempts; ends at once when the pool moves to another node, and with the reason when it is
+    /// closed.
     std::optional<Error> pause_until(TimePoint time);
     /// Closes wires that were unused or lived for too long.
     void tidy(TimePoint now);
     bool is_forked() const noexcept { return connections_->node().is_forked(); }
     /// Takes no more callers, and ends pauses. Who is under way goes on.
     void stop_intake(const Error& error);
+    /// The connections lead to another node now: fails all callers that are under way at the old one, and those that
+    /// would connect to it.
+    void leave_node(const Error& error);
     /// A call is under way.
     bool is_busy() const;
     /// Fails all callers. The connections are closed already.
@@ -100,8 +108,8 @@ private:
     Wire best() const noexcept;
     result<Wire> open_shared(Lock& lock, TimePoint deadline);
     result<Lease> lease_granted(Ledger::Grant grant, TimePoint deadline, Duration watchdog);
-    void end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, TimePoint expires) noexcept;
-    connection::DialOutcome dial(TimePoint deadline);
+    void end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, Connection rest) noexcept;
+    Dialed dial(TimePoint deadline);
     void lost(const Shared& shared);
 
     std::shared_ptr<Connections> connections_;
@@ -112,6 +120,7 @@ private:
     std::condition_variable changed_;
     std::size_t waiting_ = 0;  // callers waiting for the first shared wire
     bool opening_ = false;
+    std::uint64_t moves_ = 0;  // how often the pool has gone to another node
     TimePoint next_growth_ = TimePoint::min();
     std::optional<Error> refusing_;
     bool closed_ = false;

@@ -1,6 +1,7 @@
 // pool: the connections of one pool; see its header.
 #include "pool/connections.hpp"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -12,7 +13,8 @@ Error exhausted(std::string_view static_text) {
 
 Connections::Connections(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
                          std::shared_ptr<const PoolSettings> settings, std::shared_ptr<Identity> identity)
-    : node_(std::move(node)),
+    : node_(node.get()),
+      kept_{std::move(node)},
       budget_(std::move(budget)),
       settings_(std::move(settings)),
       identity_(std::move(identity)),
@@ -59,7 +61,7 @@ void Connections::shared_lost(bool extra) {
 }
 
 connection::WireSettings Connections::wire() const {
-    connection::WireSettings wire = node_->wire();
+    connection::WireSettings wire = node().wire();
     const auto limit = [](std::size_t& value, std::size_t own) {
         if (own != 0) value = std::min(value, own);
     };
@@ -160,7 +162,7 @@ void Connections::lease_not_opened() {
 
 void Connections::end_lease(Connection connection) {
     const Lock lock(mutex_);
-    if (!closed_ && connection.transport.is_open() && connection.transport.is_quiet() &&
+    if (!closed_ && connection.transport.is_open() && !is_left(connection.node) && connection.transport.is_quiet() &&
         connection.expires > Clock::now()) {
         resting_.push_back({std::move(connection), Clock::now()});
         ledger_.returned();
@@ -207,7 +209,7 @@ Connections::Opening Connections::begin_spare() {
 
 void Connections::spare_opened(Connection connection) {
     const Lock lock(mutex_);
-    if (closed_) {
+    if (closed_ || is_left(connection.node)) {
         ledger_.spare_failed();
         budget_->give_back();
     } else if (!ledger_.spare_opened()) {
@@ -267,15 +269,27 @@ bool Connections::is_busy() const {
     return ledger_.waiting() != 0 || ledger_.opening() != 0;
 }
 
-void Connections::close(const Error& error) {
-    const Lock lock(mutex_);
-    if (std::exchange(closed_, true)) return;
-    if (!refusing_) refusing_ = std::make_unique<const Error>(error);
+void Connections::close_all_resting() {
     while (!resting_.empty()) {
         resting_.pop_back();
         if (resting_.size() < ledger_.idle()) ledger_.idle_closed();
         budget_->give_back();
     }
+}
+
+void Connections::move_to(std::shared_ptr<Node> node) {
+    const Lock lock(mutex_);
+    node_.store(node.get(), std::memory_order_release);
+    if (std::find(kept_.begin(), kept_.end(), node) == kept_.end()) kept_.push_back(std::move(node));
+    close_all_resting();
+    serve_waiting();
+}
+
+void Connections::close(const Error& error) {
+    const Lock lock(mutex_);
+    if (std::exchange(closed_, true)) return;
+    if (!refusing_) refusing_ = std::make_unique<const Error>(error);
+    close_all_resting();
     while (first_ != nullptr) {
         Waiting& first = *first_;
         unlink(first);

@@ -1,6 +1,7 @@
 // pool: the connections of one pool: the accounts of them all, those that rest, and who waits for one of its own.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -44,6 +45,12 @@ struct PoolSettings {
 struct Connection {
     connection::Transport transport;
     TimePoint expires = TimePoint::max();
+    const Node* node = nullptr;  ///< to which it leads
+};
+
+/// What a dial came to, and to which node it led; another one than it set out to, if that was not known then.
+struct Dialed : connection::DialOutcome {
+    const Node* node = nullptr;
 };
 
 /// Thread-safe. Both sides of a pool, blocking and async, open and give back through it.
@@ -55,17 +62,22 @@ public:
     Connections(const Connections&) = delete;
     Connections& operator=(const Connections&) = delete;
 
-    Node& node() const noexcept { return *node_; }
+    /// The one that new connections lead to.
+    Node& node() const noexcept { return *node_.load(std::memory_order_acquire); }
+    /// From now on they lead to this one. What rests is closed; what is in use, its users close.
+    void move_to(std::shared_ptr<Node> node);
     const PoolSettings& settings() const noexcept { return *settings_; }
     /// The node's, within the pool's own limits.
     connection::WireSettings wire() const;
 
     /// Opens one more, after `dial` was the answer below, when its turn has come: not while the node's breaker refuses,
     /// not at once after a failure, and no faster than the service may. `pause` sleeps until a time, or tells why not.
-    connection::DialOutcome dial(TimePoint until, const std::function<std::optional<Error>(TimePoint until)>& pause);
-    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until) { return async_dial(until, until); }
+    Dialed dial(TimePoint until, const std::function<std::optional<Error>(TimePoint until)>& pause);
+    boost::asio::awaitable<Dialed> async_dial(TimePoint until) { return async_dial(until, until); }
     /// For whoever does not have to have one: its turn has to come before `turn_until`.
-    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until, TimePoint turn_until);
+    boost::asio::awaitable<Dialed> async_dial(TimePoint until, TimePoint turn_until);
+    /// Somebody may connect to it still, but callers have gone elsewhere.
+    bool is_left(const Node* node) const noexcept { return node != &this->node(); }
 
     /// How a connection comes about.
     enum class Opening : std::uint8_t {
@@ -151,16 +163,19 @@ private:
         TimePoint since;
     };
 
+    void close_all_resting();
     /// When a dial may begin.
     result<TimePoint> turn_to_dial(TimePoint now, TimePoint until);
     std::optional<Error> refusal_to_dial(TimePoint now) const;
-    void dial_ended(const connection::DialOutcome& outcome) noexcept;
+    void dial_ended(Node& node, connection::DialOutcome& outcome) const noexcept;
     std::optional<Connection> take_resting();
     void close_resting(std::size_t index);
     void unlink(Waiting& waiting) noexcept;
     void serve_waiting();
 
-    std::shared_ptr<Node> node_;
+    std::atomic<Node*> node_;
+    std::vector<std::shared_ptr<Node>>
+        kept_;  // the one that is used, and those that were: somebody may hold them still
     std::shared_ptr<ConnectionBudget> budget_;
     std::shared_ptr<const PoolSettings> settings_;  // one for all pools of a service
     std::shared_ptr<Identity> identity_;

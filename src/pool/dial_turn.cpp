@@ -8,6 +8,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "connection/moved.hpp"
 #include "pool/connections.hpp"
 
 namespace redoubt::pool {
@@ -24,7 +25,10 @@ double chance() {
     return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
 }
 
-connection::DialOutcome refused(Error error) { return {connection::Transport{}, std::move(error)}; }
+// Of one whose turn may have come, and whose node is not known yet.
+TimePoint next_look(TimePoint turn, TimePoint now) { return turn > now ? std::min(turn, now + look) : now + look; }
+
+Dialed refused(Error error) { return {{connection::Transport{}, std::move(error)}, nullptr}; }
 
 Error no_connection_in_time() {
     return Error::of(ErrorKind::timeout, Certainty::not_sent, Stage::connecting, "no connection in time");
@@ -34,57 +38,65 @@ Error no_connection_in_time() {
 
 std::optional<Error> Connections::refusal_to_dial(TimePoint now) const {
     if (std::optional<Error> why = closed()) return why;
-    return node_->refusal_to_connect(now);
+    if (std::optional<Error> why = node().absence()) return why;
+    return node().refusal_to_connect(now);
 }
 
 result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
     if (std::optional<Error> why = refusal_to_dial(now)) return *why;
     const std::optional<Duration> wait =
-        node_->dial_pace().begin(budget_->rate(), now, std::max(until - now, Duration::zero()), chance());
+        node().dial_pace().begin(budget_->rate(), now, std::max(until - now, Duration::zero()), chance());
     if (!wait) return exhausted("too many connections are being opened (max_connects_per_second)");
     return now + *wait;
 }
 
 // What ended by its time-out has paused already, and the time may have been a hasty caller's own. A refusal in the handshake
 // says that the server is there, and that a pool's user is not set up says nothing.
-void Connections::dial_ended(const connection::DialOutcome& outcome) noexcept {
+void Connections::dial_ended(Node& node, connection::DialOutcome& outcome) const noexcept {
+    // It leads to where nobody is to go any more, or was given up for that reason.
+    if (is_left(&node)) {
+        outcome = {connection::Transport{}, connection::moved_error()};
+        return;
+    }
     const bool failed = outcome.error && outcome.error->kind == ErrorKind::connection;
-    if (failed || !outcome.error) node_->dial_pace().ended(failed);
+    if (failed || !outcome.error) node.dial_pace().ended(failed);
 }
 
-connection::DialOutcome Connections::dial(TimePoint until,
-                                          const std::function<std::optional<Error>(TimePoint)>& pause) {
+Dialed Connections::dial(TimePoint until, const std::function<std::optional<Error>(TimePoint)>& pause) {
     TimePoint now = Clock::now();
     const result<TimePoint> turn = turn_to_dial(now, until);
     if (!turn) return refused(turn.error());
-    while (now < *turn) {
+    while (now < *turn || node().is_unknown()) {
         if (now >= until) return refused(no_connection_in_time());
-        if (std::optional<Error> why = pause(std::min({*turn, until, now + look}))) return refused(std::move(*why));
+        if (std::optional<Error> why = pause(std::min(until, next_look(*turn, now)))) return refused(std::move(*why));
         now = Clock::now();
         if (std::optional<Error> why = refusal_to_dial(now)) return refused(std::move(*why));
     }
-    connection::DialOutcome outcome = dial_as(*node_, identity_.get(), until);
-    dial_ended(outcome);
+    Node& node = this->node();
+    Dialed outcome{dial_as(node, identity_.get(), until), &node};
+    dial_ended(node, outcome);
     return outcome;
 }
 
-asio::awaitable<connection::DialOutcome> Connections::async_dial(TimePoint until, TimePoint turn_until) {
+asio::awaitable<Dialed> Connections::async_dial(TimePoint until, TimePoint turn_until) {
     TimePoint now = Clock::now();
     const result<TimePoint> turn = turn_to_dial(now, turn_until);
     if (!turn) co_return refused(turn.error());
-    if (now < *turn) {
+    if (now < *turn || node().is_unknown()) {
         asio::steady_timer timer(co_await asio::this_coro::executor);
-        while (now < *turn) {
+        while (now < *turn || node().is_unknown()) {
             if (now >= until) co_return refused(no_connection_in_time());
-            timer.expires_at(std::min({*turn, until, now + look}));
+            timer.expires_at(std::min(until, next_look(*turn, now)));
             boost::system::error_code ignored;
             co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
             now = Clock::now();
             if (std::optional<Error> why = refusal_to_dial(now)) co_return refused(std::move(*why));
         }
     }
-    connection::DialOutcome outcome = co_await async_dial_as(*node_, identity_.get(), until);
-    dial_ended(outcome);
+    Node& node = this->node();
+    connection::DialOutcome dialed = co_await async_dial_as(node, identity_.get(), until);
+    Dialed outcome{std::move(dialed), &node};
+    dial_ended(node, outcome);
     co_return outcome;
 }
 

@@ -7,7 +7,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
 
+#include "connection/moved.hpp"
 #include "connection/wire_settings.hpp"
 
 namespace redoubt::pool {
@@ -201,8 +203,13 @@ asio::awaitable<void> Listener::dial(std::shared_ptr<Listener> /*keeps this aliv
             case Connections::Opening::ready: made = std::move(rested.transport); break;
             case Connections::Opening::refused: failed = connections_->refusal(); break;
             case Connections::Opening::dial: {
-                connection::DialOutcome dialed =
-                    co_await connections_->async_dial(Clock::now() + node.connection_timeout());
+                Dialed dialed;
+                try {
+                    dialed = co_await connections_->async_dial(Clock::now() + node.connection_timeout());
+                } catch (const boost::system::system_error&) {
+                    dialed.error = connection::moved_error();  // stopped, because of that or to close
+                }
+                if (!dialed.error && connections_->is_left(dialed.node)) dialed.error = connection::moved_error();
                 if (dialed.error) {
                     connections_->lease_not_opened();
                     node.record_connection_failure(*dialed.error, Clock::now());
@@ -216,7 +223,9 @@ asio::awaitable<void> Listener::dial(std::shared_ptr<Listener> /*keeps this aliv
         }
     }
     dialing_ = false;
-    if (failed) {
+    if (failed && connection::is_moved(*failed)) {
+        go_on();
+    } else if (failed) {
         try_again_later(*failed);
     } else {
         adopt(std::move(made));
@@ -393,6 +402,19 @@ void Listener::lose(const Error& error) {
     lock.unlock();
     if (owed) connections_->node().record_connection_failure(error, Clock::now());
     try_again_later(error);
+}
+
+void Listener::leave_node(const Error& error) {
+    connect_at_ = TimePoint::min();
+    failures_ = 0;
+    if (dialing_) return stop_dialing();  // and it goes on when that has ended
+    if (transport_.is_open()) {
+        close_transport();
+        Lock lock(mutex_);
+        subscription_.lost(error.reason());
+        changed(std::move(lock));
+    }
+    go_on();
 }
 
 void Listener::stop_dialing() {

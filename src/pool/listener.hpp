@@ -70,6 +70,8 @@ public:
     void close(const Error& why);
     /// The same, at once; on the executor.
     void close_here(const Error& why);
+    /// The connections lead to another node now, and so will its own; on the executor.
+    void leave_node(const Error& error);
     /// Why it last failed to connect, for a time-out's cause.
     std::optional<Error> last_failure() const;
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "connection/moved.hpp"
 #include "connection/server_error.hpp"
 
 namespace redoubt::pool {
@@ -33,6 +34,7 @@ void Node::record_success(const Admission& admission, TimePoint now, Duration to
 }
 
 void Node::record_failure(const Admission& admission, TimePoint now, Duration took) {
+    doubt();
     announce(breaker_.record_failure(admission, now, took));
 }
 
@@ -41,6 +43,8 @@ void Node::record_connection_failure(const Error& error, TimePoint now) {
     if (stopped_.load(std::memory_order_acquire)) return;
     // It was not even tried.
     if (error.kind == ErrorKind::circuit_open || error.kind == ErrorKind::pool_exhausted) return;
+    if (connection::is_moved(error) || is_unknown()) return;
+    doubt();
     Error told = error;
     told.origin = origin_;
     telemetry_->connection_failed(told);
@@ -82,6 +86,18 @@ Error Node::circuit_open_error(const Admission& refused) const {
     error.retry_after = refused.retry_after;
     error.origin = origin_;
     return error;
+}
+
+void Node::set_absence(std::optional<Error> why) {
+    const std::lock_guard lock(absence_mutex_);
+    if (why) why->origin = origin_;
+    absence_ = std::move(why);
+}
+
+std::optional<Error> Node::absence() const {
+    if (!is_unknown()) return std::nullopt;
+    const std::lock_guard lock(absence_mutex_);
+    return absence_;
 }
 
 std::optional<Error> Node::refusal_to_connect(TimePoint now) const {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -71,15 +72,34 @@ public:
 
     /// Called, from any thread, each time the breaker opens. Set once, before the first call.
     void when_opened(std::function<void()> start_probing) { when_opened_ = std::move(start_probing); }
+    /// Called, from any thread and perhaps often, when something hints that this is not the node that it is taken for:
+    /// a connection fails, or a master says that it is a replica. Set once, before the first call.
+    void when_doubted(std::function<void()> look_again) { when_doubted_ = std::move(look_again); }
+    /// An answer that is an error: it may raise that doubt.
+    void heard(const Error& error) {
+        if (when_doubted_ && error.prefix() == "READONLY") doubt();
+    }
     /// The service closes: the breaker's owner is not to be called any more.
     void stop_probing() noexcept { stopped_.store(true, std::memory_order_release); }
     /// Ends the dials of threads that wait.
     void stop_dials() noexcept { stop_.stop(); }
+    /// After a `stop_dials` because pools had moved away: they come back.
+    void allow_dials() noexcept { stop_.reset(); }
+
+    /// It stands for a node that has not been found yet: whoever would connect to it waits until its pool moves.
+    void set_unknown() noexcept { unknown_.store(true, std::memory_order_release); }
+    bool is_unknown() const noexcept { return unknown_.load(std::memory_order_acquire); }
+    /// Looking for it has failed, for now; nullopt: it goes on. Until then those who would connect get this error.
+    void set_absence(std::optional<Error> why);
+    std::optional<Error> absence() const;
     const connection::StopSignal& stop_signal() const noexcept { return stop_; }
 
 private:
     void in_child() noexcept;
     void announce(const RedisCircuitBreaker::Change& change);
+    void doubt() {
+        if (when_doubted_ && !stopped_.load(std::memory_order_acquire)) when_doubted_();
+    }
 
     std::shared_ptr<const ErrorOrigin> origin_;
     connection::SessionSettings session_;
@@ -92,6 +112,10 @@ private:
     LargeKeys large_keys_;
     std::shared_ptr<Telemetry> telemetry_;
     std::function<void()> when_opened_;
+    std::function<void()> when_doubted_;
+    std::atomic<bool> unknown_{false};
+    mutable std::mutex absence_mutex_;
+    std::optional<Error> absence_;
     std::atomic<bool> stopped_{false};
     std::atomic<bool> forked_{false};
     connection::StopSignal stop_;

@@ -10,6 +10,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/system/system_error.hpp>
+
+#include "connection/moved.hpp"
 
 namespace redoubt::pool {
 
@@ -51,7 +54,7 @@ public:
     // All is answered: the connection can carry somebody else's commands, unless it is held.
     void on_wire_idle(connection::AsyncWire& idle) override {
         if (held) return rest();
-        const auto self = end(Connection{idle.detach(), expires});
+        const auto self = end(Connection{idle.detach(), expires, node});
     }
     // Nobody knows what the server is doing on it.
     void on_operations_expired(connection::AsyncWire& doubtful) override {
@@ -63,7 +66,7 @@ public:
     void let_go(bool clean) override {
         if (!wire->is_open()) return;
         if (clean && operation == nullptr) {
-            const auto self = end(Connection{wire->detach(), expires});
+            const auto self = end(Connection{wire->detach(), expires, node});
         } else {
             on_operations_expired(*wire);
         }
@@ -99,6 +102,7 @@ public:
     Operation* operation;  // nullptr: given up, or at rest; once on a wire, it may have ended
     std::shared_ptr<connection::AsyncWire> wire;
     TimePoint expires = TimePoint::max();
+    const Node* node = nullptr;  // to which it leads
     bool connecting = false;
     asio::cancellation_signal stop_dial;
     bool held = false;
@@ -211,17 +215,24 @@ asio::awaitable<void> OwnWires::dial(std::shared_ptr<OwnWires> /*keeps this aliv
     if (one->operation == nullptr) co_return connections_->lease_not_opened();  // given up before this began
     const TimePoint call_deadline = one->operation->call_deadline();
     const TimePoint until = std::min(call_deadline, Clock::now() + node.connection_timeout());
-    connection::DialOutcome dialed = co_await connections_->async_dial(until);
+    Dialed dialed;
+    try {
+        dialed = co_await connections_->async_dial(until);
+    } catch (const boost::system::system_error&) {
+        dialed.error = connection::moved_error();  // stopped, because of that or to close
+    }
+    if (!dialed.error && connections_->is_left(dialed.node)) dialed.error = connection::moved_error();
     if (dialed.error) {
         connections_->lease_not_opened();
         // A caller's own short deadline says nothing about the node.
-        const bool callers_haste = dialed.error->kind == ErrorKind::timeout && until == call_deadline;
+        const bool callers_haste =
+            (dialed.error->kind == ErrorKind::timeout && until == call_deadline) || connection::is_moved(*dialed.error);
         if (!callers_haste) node.record_connection_failure(*dialed.error, Clock::now());
         fail(one, *dialed.error, callers_haste ? FailureSource::operation : FailureSource::wire);
         co_return;
     }
     connections_->lease_opened();
-    start(one, Connection{std::move(dialed.transport), connections_->expiry(Clock::now())});
+    start(one, Connection{std::move(dialed.transport), connections_->expiry(Clock::now()), dialed.node});
 }
 
 void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
@@ -232,6 +243,7 @@ void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
     constexpr Duration longest = std::chrono::hours(24 * 365);
     settings.attempt_timeout = std::clamp(operation.attempt_timeout(), settings.attempt_timeout, longest);
     one->expires = connection.expires;
+    one->node = connection.node;
     one->wire = std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport), settings, *one);
     if (const HoldUse use = operation.hold(); use.hold != nullptr) {
         use.hold->kept_ = one;
@@ -240,7 +252,7 @@ void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
     count(*one);
     one->wire->start();
     if (const std::optional<Error> refused = one->wire->submit(operation, Clock::now())) {
-        const auto ended = one->end(Connection{one->wire->detach(), one->expires});
+        const auto ended = one->end(Connection{one->wire->detach(), one->expires, one->node});
         operation.on_failure(*refused, FailureSource::operation);
     }
 }
@@ -261,7 +273,7 @@ Multiplexer::Cancelled OwnWires::cancel(Operation& operation) {
     const auto wire = one.wire;
     const Multiplexer::Cancelled how = wire->cancel(operation);
     if (how == Multiplexer::Cancelled::unwritten && !one.held) {
-        const auto ended = one.end(Connection{wire->detach(), one.expires});
+        const auto ended = one.end(Connection{wire->detach(), one.expires, one.node});
     } else {
         // What the server does with it is not known, and it may block there, or still watch keys: the connection is of
         // no use.
@@ -312,6 +324,20 @@ void OwnWires::abandon(std::vector<Operation*>& into) {
             into.push_back(one->operation);
         }
         one->operation = nullptr;
+    }
+}
+
+// Who waits for its turn goes on waiting; who was connecting is told when its dial has ended.
+void OwnWires::leave_node(const Error& error) {
+    std::vector<std::shared_ptr<One>> leaving;
+    for (const auto& [key, one] : all_) leaving.push_back(one);
+    for (const auto& one : leaving) {
+        if (one->wire != nullptr && one->wire->is_open()) {
+            const auto ended = one->end(Connection{});
+            one->wire->close(error);
+        } else if (one->wire == nullptr && one->connecting) {
+            one->stop_dial.emit(asio::cancellation_type::terminal);
+        }
     }
 }
 

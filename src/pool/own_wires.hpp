@@ -46,6 +46,8 @@ public:
     TimePoint expire(TimePoint now);
     /// An operation is under way, or waits; a connection that is held, and rests, is no reason to wait for it.
     bool is_busy() const noexcept;
+    /// See AsyncPool.
+    void leave_node(const Error& error);
     void close(const Error& error);
     /// See AsyncPool.
     void abandon(std::vector<Operation*>& into);

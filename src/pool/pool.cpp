@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
+#include "connection/moved.hpp"
+
 namespace redoubt::pool {
 namespace {
 
@@ -58,14 +62,13 @@ boost::asio::awaitable<void> Pool::open_spares() {
     while (connections_->begin_spare() == Connections::Opening::dial) {
         // Calls need theirs now: many pools' spares must not fill the queue of those who wait for their turn.
         const TimePoint now = Clock::now();
-        connection::DialOutcome outcome =
-            co_await connections_->async_dial(now + node().connection_timeout(), now + spare_patience);
+        Dialed outcome = co_await connections_->async_dial(now + node().connection_timeout(), now + spare_patience);
         if (outcome.error) {
             connections_->spare_failed();
             node().record_connection_failure(*outcome.error, Clock::now());
             co_return;
         }
-        connections_->spare_opened({std::move(outcome.transport), connections_->expiry(Clock::now())});
+        connections_->spare_opened({std::move(outcome.transport), connections_->expiry(Clock::now()), outcome.node});
     }
 }
 
@@ -91,6 +94,19 @@ PoolFigures Pool::figures() const {
     }
     figures.available = figures.created - std::min(busy, figures.created);
     return figures;
+}
+
+void Pool::move_to(std::shared_ptr<Node> node) {
+    connections_->move_to(std::move(node));
+    // The new node has no part in what the old one's failures have used up.
+    retry_budget_.restore();
+    if (BlockingSide* const side = blocking_published_.load(std::memory_order_acquire)) {
+        side->leave_node(connection::moved_error());
+    }
+    boost::asio::post(executor_, [self = shared_from_this()] {
+        self->retry_budget_.restore();
+        if (self->async_) self->async_->leave_node(connection::moved_error());
+    });
 }
 
 void Pool::stop_intake(const Error& error) {

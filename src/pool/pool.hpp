@@ -80,6 +80,10 @@ public:
     bool close_one_idle() { return connections_->close_one_idle(); }
 
     PoolFigures figures() const;
+    /// Goes to another node: what is under way at the old one fails (what was not sent may be tried at once, see
+    /// `connection::is_moved`), those who wait for a connection wait for one to the new one, and who pauses between two
+    /// attempts is woken. Any thread; the async side follows on its executor.
+    void move_to(std::shared_ptr<Node> node);
     /// No new calls of blocking callers; those under way go on.
     void stop_intake(const Error& error);
     bool is_busy() const;

@@ -73,7 +73,7 @@ struct RedisConnectionFactory::Impl {
           lanes(std::move(given_lanes)),
           budget(std::make_shared<pool::ConnectionBudget>(config.max_total_connections, config.max_connects_per_second,
                                                           connect_burst(config))),
-          topology(topology::make_standalone(config, target, lanes.front().executor, budget, std::move(telemetry))) {
+          topology(topology::make_topology(config, target, lanes.front().executor, budget, std::move(telemetry))) {
         if (has_users() || !config.admin_url.empty()) {
             provisioner = isolation::AclProvisioner::create(config, target.database);
         }

@@ -49,13 +49,23 @@ public:
     virtual std::unique_ptr<Router> open_for_many(const boost::asio::io_context::executor_type& lane,
                                                   std::shared_ptr<pool::Identity> identity) = 0;
     virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
-    /// No more probing.
+    /// No more probing, and no more looking for a new master.
     virtual void stop() = 0;
     /// Ends the dials of threads that wait.
     virtual void stop_dials() = 0;
 };
 
-/// @throws RedisConfigurationException when TLS files cannot be used
+/// As the URL says. @throws RedisConfigurationException when TLS files cannot be used
+std::unique_ptr<Topology> make_topology(const RedisServiceConfig& config, const Target& target,
+                                        const boost::asio::io_context::executor_type& lane,
+                                        std::shared_ptr<pool::ConnectionBudget> budget,
+                                        std::shared_ptr<Telemetry> telemetry);
+
+/// The master that Sentinels name, whoever that is at the moment. It is looked for on `lane`.
+std::unique_ptr<Topology> make_sentinel(const RedisServiceConfig& config, const Target& target,
+                                        const boost::asio::io_context::executor_type& lane,
+                                        std::shared_ptr<pool::ConnectionBudget> budget,
+                                        std::shared_ptr<Telemetry> telemetry);
 std::unique_ptr<Topology> make_standalone(const RedisServiceConfig& config, const Target& target,
                                           const boost::asio::io_context::executor_type& lane,
                                           std::shared_ptr<pool::ConnectionBudget> budget,

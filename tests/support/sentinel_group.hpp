@@ -1,0 +1,100 @@
+// tests: a master with replicas and Sentinels, a service that finds it by them, and when a failover happened.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <poll.h>
+
+#include <redoubt/embedded/embedded_sentinel.hpp>
+
+#include "support/live_service.hpp"
+
+namespace redoubt::testing {
+
+/// Hears what the Sentinels announce, past the library, and notes when the first of them named a new master.
+class FailoverClock {
+public:
+    explicit FailoverClock(EmbeddedSentinel& group) {
+        for (std::size_t i = 0; i != group.sentinels(); ++i) {
+            listeners_.emplace_back([this, socket = group.sentinel(i).socket_path()] { listen(socket); });
+        }
+        while (ready_.load() != listeners_.size()) std::this_thread::yield();
+    }
+    ~FailoverClock() {
+        stop_ = true;
+        for (std::thread& one : listeners_) one.join();
+    }
+    FailoverClock(const FailoverClock&) = delete;
+    FailoverClock& operator=(const FailoverClock&) = delete;
+
+    /// When the first announcement after `since` came; blocks until there is one.
+    TimePoint announced(TimePoint since) const {
+        const TimePoint deadline = Clock::now() + 30s;
+        while (Clock::now() < deadline) {
+            const TimePoint at{Duration(first_.load())};
+            if (at > since) return at;
+            std::this_thread::yield();
+        }
+        throw std::runtime_error("no failover was announced");
+    }
+    void reset() { first_ = 0; }
+
+private:
+    void listen(const std::string& socket) {
+        embedded::RawConnection connection = embedded::RawConnection::to_unix_socket(socket, 100ms);
+        const std::string_view words[] = {"SUBSCRIBE", "+promoted-slave", "+switch-master"};
+        connection.send(embedded::encode_command(words));
+        (void)connection.read_frame();
+        (void)connection.read_frame();
+        ++ready_;
+        while (!stop_) {
+            try {
+                (void)connection.read_frame();
+            } catch (const std::system_error& failure) {
+                if (failure.code() == std::errc::timed_out) continue;
+                return;
+            }
+            Duration::rep none = 0;
+            first_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
+        }
+    }
+
+    std::atomic<bool> stop_{false};
+    std::atomic<std::size_t> ready_{0};
+    std::atomic<Duration::rep> first_{0};
+    std::vector<std::thread> listeners_;
+};
+
+/// Each test with a group of its own, of redis-server and valkey-server.
+class SentinelGroupTest : public ::testing::TestWithParam<std::string> {
+protected:
+    EmbeddedSentinelOptions options() const {
+        EmbeddedSentinelOptions made;
+        made.program = GetParam();
+        made.down_after = 300ms;
+        made.failover_timeout = 1s;
+        return made;
+    }
+    EmbeddedSentinel& start(const EmbeddedSentinelOptions& given) {
+        group_ = std::make_unique<EmbeddedSentinel>(given);
+        return *group_;
+    }
+    EmbeddedSentinel& group() { return group_ ? *group_ : start(options()); }
+    /// With retries, as they are by default.
+    RedisServiceConfig config() {
+        RedisServiceConfig made;
+        made.url = group().url();
+        made.health_check_interval = Duration::zero();
+        return made;
+    }
+    RawClient node(std::size_t index) { return RawClient(group().node(index)); }
+
+private:
+    std::unique_ptr<EmbeddedSentinel> group_;
+};
+
+}  // namespace redoubt::testing
