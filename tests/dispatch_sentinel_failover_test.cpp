@@ -83,6 +83,9 @@ private:
 class DispatchFailover : public testing::SentinelGroupTest {};
 
 TEST_P(DispatchFailover, EachOutcomeIsTrueAndServiceIsBackWithinASecondOfThePromotion) {
+    EmbeddedSentinelOptions patient = options();
+    patient.down_after = 1s;  // else a busy machine looks like a dead master
+    start(patient);
     DispatchRig rig(config());
     ASSERT_EQ(rig.run(cmd::set("before", "v")).told(), "OK");
     FailoverClock clock(group());
@@ -112,7 +115,17 @@ TEST_P(DispatchFailover, EachOutcomeIsTrueAndServiceIsBackWithinASecondOfTheProm
     testing::RawClient master = node(group().master());
     std::map<std::string, std::size_t> told;
     std::size_t lost = 0;
+    // A failover that nobody asked for: between the one before it and itself, everything may be lost.
+    const auto masters = clock.masters();
+    std::vector<std::pair<TimePoint, TimePoint>> doubtful;
+    for (std::size_t i = 1; i < masters.size(); ++i) {
+        const bool asked_for = std::any_of(kills.begin(), kills.end(), [&](TimePoint kill) {
+            return kill > masters[i - 1].first && kill < masters[i].first;
+        });
+        if (!asked_for) doubtful.emplace_back(masters[i - 1].first, masters[i].first + 1s);
+    }
     std::size_t deviations = 0;
+    std::size_t twice = 0;
     std::vector<double> without_service;
     std::vector<TimePoint> successes;
     for (const auto& writer : writers) {
@@ -120,7 +133,7 @@ TEST_P(DispatchFailover, EachOutcomeIsTrueAndServiceIsBackWithinASecondOfTheProm
         for (const std::string& text : master.strings({"LRANGE", "proj:a:" + writer->key(), "0", "-1"})) {
             ++stored[std::stoi(text)];
         }
-        for (const auto& [number, times] : stored) deviations += times != 1 ? 1 : 0;  // applied twice
+        for (const auto& [number, times] : stored) twice += times != 1 ? 1 : 0;
         for (const Write& write : writer->writes()) {
             ++told[write.failed ? std::string(to_string(*write.failed)) : "success"];
             const bool there = stored.contains(write.number);
@@ -131,8 +144,19 @@ TEST_P(DispatchFailover, EachOutcomeIsTrueAndServiceIsBackWithinASecondOfTheProm
                 const bool by_a_failover = std::any_of(kills.begin(), kills.end(), [&](TimePoint kill) {
                     return write.ended <= kill + 50ms && write.ended + 1s >= kill;
                 });
-                lost += !there && by_a_failover ? 1 : 0;
-                deviations += !there && !by_a_failover ? 1 : 0;
+                const bool by_another = std::any_of(doubtful.begin(), doubtful.end(), [&](const auto& window) {
+                    return write.ended >= window.first && write.ended <= window.second;
+                });
+                if (!there && !by_a_failover && !by_another && deviations == 0) {
+                    ADD_FAILURE() << writer->key() << ' ' << write.number << " is missing, answered "
+                                  << (write.ended - kills.front()) / 1ms << " ms after the first kill";
+                    for (const TimePoint kill : kills) std::cout << "kill " << (kill - kills.front()) / 1ms << " ms\n";
+                    for (const auto& [at, port] : masters) {
+                        std::cout << "master " << port << ' ' << (at - kills.front()) / 1ms << " ms\n";
+                    }
+                }
+                lost += !there && (by_a_failover || by_another) ? 1 : 0;
+                deviations += !there && !by_a_failover && !by_another ? 1 : 0;
             } else if (*write.failed == Certainty::not_sent || *write.failed == Certainty::rejected) {
                 if (there) {
                     ++deviations;
@@ -149,12 +173,15 @@ TEST_P(DispatchFailover, EachOutcomeIsTrueAndServiceIsBackWithinASecondOfTheProm
     }
     std::sort(without_service.begin(), without_service.end());
     EXPECT_EQ(deviations, 0u);
+    EXPECT_EQ(twice, 0u);
     EXPECT_LT(without_service.back(), 1000.0);
     EXPECT_GT(told["success"], 1000u);
-    std::cout << failovers << " failovers: without service after the promotion: median "
+    std::cout << failovers << " failovers, " << doubtful.size()
+              << " that nobody asked for: without service after the promotion: median "
               << without_service[without_service.size() / 2] << " ms, worst " << without_service.back() << " ms;";
     for (const auto& [what, count] : told) std::cout << ' ' << what << ' ' << count << ',';
-    std::cout << " lost by failovers " << lost << ", deviations " << deviations << std::endl;
+    std::cout << " lost by failovers " << lost << ", deviations " << deviations << ", applied twice " << twice
+              << std::endl;
 }
 
 INSTANTIATE_TEST_SUITE_P(BothServers, DispatchFailover, ::testing::ValuesIn(testing::server_programs()),

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -42,6 +44,11 @@ public:
         throw std::runtime_error("no failover was announced");
     }
     void reset() { first_ = 0; }
+    /// Each master that was announced after another one, and when first.
+    std::vector<std::pair<TimePoint, std::string>> masters() const {
+        const std::lock_guard lock(mutex_);
+        return masters_;
+    }
 
 private:
     void listen(const std::string& socket) {
@@ -52,17 +59,30 @@ private:
         (void)connection.read_frame();
         ++ready_;
         while (!stop_) {
+            std::string message;
             try {
-                (void)connection.read_frame();
+                message = embedded::strings_of_frame(connection.read_frame()).at(2);
             } catch (const std::system_error& failure) {
                 if (failure.code() == std::errc::timed_out) continue;
                 return;
             }
             Duration::rep none = 0;
             first_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
+            note(message);
         }
     }
 
+    // `name old-ip old-port new-ip new-port`, or `slave address ip port @ name ip port`.
+    void note(const std::string& message) {
+        const bool is_switch = !message.starts_with("slave ");
+        const auto begin = is_switch ? message.rfind(' ') + 1 : message.find(':') + 1;
+        const std::string port = message.substr(begin, message.find(' ', begin) - begin);
+        const std::lock_guard lock(mutex_);
+        if (masters_.empty() || masters_.back().second != port) masters_.emplace_back(Clock::now(), port);
+    }
+
+    mutable std::mutex mutex_;
+    std::vector<std::pair<TimePoint, std::string>> masters_;
     std::atomic<bool> stop_{false};
     std::atomic<std::size_t> ready_{0};
     std::atomic<Duration::rep> first_{0};
