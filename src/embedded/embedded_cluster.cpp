@@ -22,7 +22,6 @@ using namespace embedded;
 
 namespace {
 
-constexpr std::uint32_t all_slots = EmbeddedCluster::all_slots;
 constexpr std::string_view keys_a_step = "100";
 
 [[noreturn]] void raise_configuration(std::string text) {
