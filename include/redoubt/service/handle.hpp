@@ -42,11 +42,7 @@ struct Blocking {
         if (auto error = handle.project->run(gathered.commands, name, sink, handle.options)) {
             return Outcome(boost::system::in_place_error, *error);
         }
-        Outcome outcome = replies.take();
-        if (!outcome && outcome.error().operation.empty()) {
-            return Outcome(boost::system::in_place_error, handle.project->refusal(outcome.error(), name));
-        }
-        return outcome;
+        return taken(replies, *handle.project, name);
     }
     template <class Replies>
     static typename Replies::value_type run(const Handle& handle, Gathered&& gathered, std::string_view name,

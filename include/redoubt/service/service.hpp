@@ -45,7 +45,8 @@ public:
     ///         RedisConfigurationException
     void initialize();
     /// Takes no new calls, lets those under way finish for `drain_timeout`, fails the rest with their certainty, closes all
-    /// connections, ends the threads. On an application's loop async calls finish, or fail, while that runs on.
+    /// connections, ends the threads. On an application's loop async calls finish, or fail, while that runs on. Calls that
+    /// still wait for a connection then get none: they fail as `not_sent`.
     ///
     /// In a child process (`fork`) the service refuses all calls and touches nothing of its parent's; after `close` it can
     /// be initialized there, with threads and connections of its own.
