@@ -7,11 +7,13 @@
 
 #include <poll.h>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <redoubt/resp/reply.hpp>
 
@@ -61,6 +63,9 @@ asio::awaitable<DialOutcome> async_dial(SessionSettings settings, const TlsConte
         std::string refused;
         try {
             co_await wait_for(dialer.wait_fd(), dialer.wait_events(), dialer.wait_until());
+        } catch (const boost::system::system_error& failure) {
+            if (failure.code() == asio::error::operation_aborted) co_return DialOutcome{Transport{}, dial_given_up()};
+            refused = failure.what();
         } catch (const std::exception& failure) {
             refused = failure.what();
         }

@@ -106,6 +106,8 @@ Error AsyncCall::of_command(std::uint32_t index, const Error& error) {
 // Its reply was large the last time.
 void AsyncCall::ask_for_room(pool::Node& node) noexcept {
     if (demand() == Demand::shared && node.large_keys().contains(ordering_key())) set_demand(Demand::bulk);
+    // What is foreseen is settled when it ends, whatever it comes to.
+    if (tenant_->is_rated() && pool::Tenant::is_foreseen(*this)) reader_.expect_news();
 }
 
 std::string_view AsyncCall::ordering_key() const noexcept { return first_key(commands_.bytes()); }
@@ -179,7 +181,7 @@ void AsyncCall::complete_with_news() {
         return attempt_failed(error, FailureSource::operation);
     }
     if (reader_.was_large()) pool_->node().large_keys().remember(ordering_key());
-    tenant_->charge(reader_.further_commands(), pool::Tenant::is_foreseen(*this));
+    tenant_->charge(*this, reader_.further_commands());
     const TimePoint now = pool_->async().now();
     record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false, now,
                    attempt_length(now));
@@ -204,6 +206,7 @@ void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_f
 void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     pool::Pool& pool = *pool_;
     const TimePoint now = Clock::now();
+    tenant_->forget_foreseen(*this);
     // What a script answers says nothing of the node.
     const bool of_script = error.stage == Stage::reply && !reader_.trusts();
     record_attempt(pool.node(), admitted(generation_), of_script ? nullptr : &error, source,

@@ -192,7 +192,10 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
         const pool::Node::Admission admission = node.admit(now);
-        if (!admission) return described(node.circuit_open_error(admission));
+        if (!admission) {
+            if (state.attempts() == 0) give_back_rate(request.replies());
+            return described(node.circuit_open_error(admission));
+        }
         state.begin_attempt();
         std::optional<Error> error = attempt(pool, call, state);
         if (!error && call.reader().has_news()) {
@@ -235,6 +238,7 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
             if (lease) return lease;
             failed = lease.error();
         } else {
+            give_back_rate(1);
             failed = node.circuit_open_error(admission);
         }
     }
@@ -246,11 +250,20 @@ std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint
     const topology::Route own = router_->route();
     if (!own.tenant.is_rated()) return std::nullopt;
     const TimePoint now = Clock::now();
+    // Who would be refused afterwards does not wait.
+    pool::Node& node = own.pool.node();
+    const pool::Node::Admission admission = node.admit(now);
+    if (!admission) return node.circuit_open_error(admission);
+    node.release(admission);
     const std::shared_ptr<policy::RateLimit> limit = own.tenant.rate();
     policy::RateLimit& rate = *limit;
     const std::optional<Duration> wait = rate.reserve(commands, now, std::max(deadline - now, Duration::zero()));
     if (!wait) return pool::over_rate_error(rate.wait_of(commands, 0, now));
     return *wait == Duration::zero() ? std::nullopt : own.pool.pause_until(now + *wait);
+}
+
+void Dispatcher::give_back_rate(std::uint32_t commands) {
+    if (const std::shared_ptr<policy::RateLimit> rate = router_->route().tenant.rate()) rate->give_back(commands);
 }
 
 std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options) {
@@ -289,7 +302,7 @@ bool Dispatcher::is_busy_async() {
 
 void Dispatcher::abandon_async() {
     std::vector<Operation*> abandoned;
-    router_->for_each_pool([&](pool::Pool& pool) { pool.abandon(abandoned); });
+    router_->for_each_pool([&](pool::Pool& pool) { pool.abandon(abandoned, service_closed_error()); });
     // Only calls are submitted to a pool.
     for (Operation* const operation : abandoned) static_cast<AsyncCall*>(operation)->abandon();
     if (!pausing_) return;
@@ -317,6 +330,7 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
     const TimePoint began = Clock::now();
     const pool::Node::Admission admission = node.admit(began);
     if (!admission) {
+        give_back_rate(request.replies());
         error = node.circuit_open_error(admission);
     } else {
         error = lease.wire().run(call, Clock::now()) ? call.outcome() : connection::wire_closed_error();

@@ -86,8 +86,11 @@ public:
     bool has_own_user() const noexcept { return scan_router_ != nullptr; }
 
 private:
-    /// Until the project's rate lets so many commands pass. An error: that would be after the deadline.
+    /// Until the project's rate lets so many commands pass. An error: that would be after the deadline, or the node's
+    /// breaker refuses.
     std::optional<Error> wait_for_rate(std::uint32_t commands, TimePoint deadline);
+    /// They waited, and were not sent.
+    void give_back_rate(std::uint32_t commands);
 
     std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it
     SmallMutex starts_mutex_;

@@ -50,7 +50,11 @@ std::optional<Error> AsyncPool::submit_anywhere(Operation& operation, Tenant& te
     if (refusing_) return *refusing_;
     const bool passed = tenant.may_pass(operation, now);
     if (!passed) return wait(operation, tenant, passed, now);
-    if (operation.demand() == Demand::exclusive) return submit_to_own(operation, now);
+    if (operation.demand() == Demand::exclusive) {
+        std::optional<Error> refused = submit_to_own(operation, now);
+        if (refused) tenant.take_back(operation);
+        return refused;
+    }
     if (operation.demand() == Demand::bulk && goes_to_own(operation, false)) return std::nullopt;
     if (queue_.empty() && place(operation, now)) {
         // Those that follow a large one had better have another wire.
@@ -124,21 +128,24 @@ bool AsyncPool::place(Operation& operation, TimePoint now) {
 }
 
 Multiplexer::Cancelled AsyncPool::cancel(Operation& operation, Tenant& tenant) {
-    if (own_ && own_->has(operation)) return own_->cancel(operation);
+    if (own_ && own_->has(operation)) {
+        const Multiplexer::Cancelled how = own_->cancel(operation);
+        if (how == Multiplexer::Cancelled::unwritten) tenant.take_back(operation);
+        return how;
+    }
     const auto at =
         std::find_if(wires_.begin(), wires_.end(), [&](const Wire& wire) { return wire.wire->holds(operation); });
     if (at == wires_.end()) {
         queue_.remove(tenant, operation);
         refresh();
         publish();
+        serve_later();
         return Multiplexer::Cancelled::unwritten;
     }
     const Multiplexer::Cancelled how = at->wire->cancel(operation);
-    // It has made room; perhaps nothing else is under way there that would say so.
-    if (how == Multiplexer::Cancelled::unwritten && !queue_.empty()) {
-        asio::post(executor_, [weak = weak_from_this()] {
-            if (const auto self = weak.lock()) self->serve(Clock::now());
-        });
+    if (how == Multiplexer::Cancelled::unwritten) {
+        tenant.take_back(operation);
+        serve_later();
     }
     return how;
 }
@@ -182,11 +189,9 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
     std::optional<Error> failed;
     if (opening == Opening::refused) failed = connections_->refusal();
     if (opening == Opening::dial) {
-        Node& node = connections_->node();
-        connection::DialOutcome dialed = co_await connections_->async_dial(Clock::now() + node.connection_timeout());
+        connection::DialOutcome dialed = co_await connections_->async_dial(TimePoint::max());
         if (dialed.error || closed_) {
             connections_->shared_not_opened(extra);
-            if (!closed_) node.record_connection_failure(*dialed.error, Clock::now());
             failed = dialed.error;
         } else {
             connections_->shared_opened();
@@ -340,12 +345,22 @@ bool AsyncPool::is_busy() const noexcept {
            std::any_of(wires_.begin(), wires_.end(), [](const Wire& one) { return one.wire->in_flight() != 0; });
 }
 
-void AsyncPool::abandon(std::vector<Operation*>& into) {
-    closed_ = true;
-    only_ = nullptr;
+// Nothing of the loop is touched afterwards, however long handles keep the pool. Dials go with their coroutines.
+void AsyncPool::abandon(std::vector<Operation*>& into, const Error& error) {
+    if (std::exchange(closed_, true)) return;
+    stop_intake(error);
+    timer_.cancel();
     while (Operation* const operation = queue_.pop()) into.push_back(operation);
-    for (const Wire& one : wires_) one.wire->abandon(into);
     if (own_) own_->abandon(into);
+    for (const std::weak_ptr<Listener>& one : listeners_) {
+        if (const auto listener = one.lock()) listener->abandon(error);
+    }
+    while (!wires_.empty()) {
+        const auto wire = wires_.back().wire;
+        wire->abandon(into);
+        remove(wires_.end() - 1);
+        wire->close(error);
+    }
 }
 
 void AsyncPool::close(const Error& error) {

@@ -50,7 +50,7 @@ public:
     bool is_busy() const noexcept;
     /// The loop will never run again: forgets all operations without telling anybody, and gives them to whoever destroys
     /// them.
-    void abandon(std::vector<Operation*>& into);
+    void abandon(std::vector<Operation*>& into, const Error& error);
     /// Fails all, with what `close` means for each of them.
     void close(const Error& error);
 
@@ -84,6 +84,7 @@ private:
     /// To the wire that is to have it; false: none has room.
     bool place(Operation& operation, TimePoint now);
     void go_on(TimePoint now);
+    void serve_later();
     bool any_room() const noexcept;
     bool has_room(const connection::AsyncWire& wire) const noexcept;
     WirePicker::Wire seen(const Wire& wire) const noexcept;
@@ -127,6 +128,7 @@ private:
     TimePoint expires_at_ = TimePoint::max();   // nobody's deadline is before this
     TimePoint next_growth_ = TimePoint::min();  // not before, after a failed opening
     bool dialing_ = false;
+    bool serves_later_ = false;
     bool patient_ = true;  // small calls wait for the wire that is being opened, if the only one carries a large one
     bool closed_ = false;
     std::unique_ptr<const Error> refusing_;

@@ -63,13 +63,7 @@ private:
 BlockingSide::BlockingSide(std::shared_ptr<Connections> connections) : connections_(std::move(connections)) {}
 
 connection::DialOutcome BlockingSide::dial(TimePoint deadline) {
-    Node& node = connections_->node();
-    const TimePoint until = std::min(deadline, Clock::now() + node.connection_timeout());
-    connection::DialOutcome outcome = connections_->dial(until, [this](TimePoint time) { return pause_until(time); });
-    // A caller's own short deadline says nothing about the node.
-    const bool callers_haste = outcome.error && outcome.error->kind == ErrorKind::timeout && until == deadline;
-    if (outcome.error && !callers_haste) node.record_connection_failure(*outcome.error, Clock::now());
-    return outcome;
+    return connections_->dial(deadline, [this](TimePoint time) { return pause_until(time); });
 }
 
 // Shared wires -----------------------------------------------------------------------------------------------------

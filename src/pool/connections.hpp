@@ -62,10 +62,10 @@ public:
 
     /// Opens one more, after `dial` was the answer below, when its turn has come: not while the node's breaker refuses,
     /// not at once after a failure, and no faster than the service may. `pause` sleeps until a time, or tells why not.
-    connection::DialOutcome dial(TimePoint until, const std::function<std::optional<Error>(TimePoint until)>& pause);
-    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until) { return async_dial(until, until); }
-    /// For whoever does not have to have one: its turn has to come before `turn_until`.
-    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint until, TimePoint turn_until);
+    /// Its failure is recorded with the node. `deadline`: the caller's own; max() when nobody's call waits for it alone.
+    connection::DialOutcome dial(TimePoint deadline, const std::function<std::optional<Error>(TimePoint until)>& pause);
+    /// The same, and does not throw. `patience`: how long to wait for the turn at most.
+    boost::asio::awaitable<connection::DialOutcome> async_dial(TimePoint deadline, Duration patience = Duration::max());
 
     /// How a connection comes about.
     enum class Opening : std::uint8_t {
@@ -154,7 +154,8 @@ private:
     /// When a dial may begin.
     result<TimePoint> turn_to_dial(TimePoint now, TimePoint until);
     std::optional<Error> refusal_to_dial(TimePoint now) const;
-    void dial_ended(const connection::DialOutcome& outcome) noexcept;
+    connection::DialOutcome dial_ended(connection::DialOutcome outcome, bool callers_time);
+    boost::asio::awaitable<connection::DialOutcome> async_dial_in_turn(TimePoint deadline, Duration patience);
     std::optional<Connection> take_resting();
     void close_resting(std::size_t index);
     void unlink(Waiting& waiting) noexcept;

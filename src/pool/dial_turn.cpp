@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 
 #include "pool/connections.hpp"
 
@@ -47,45 +48,61 @@ result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
 
 // What ended by its time-out has paused already, and the time may have been a hasty caller's own. A refusal in the handshake
 // says that the server is there, and that a pool's user is not set up says nothing.
-void Connections::dial_ended(const connection::DialOutcome& outcome) noexcept {
+connection::DialOutcome Connections::dial_ended(connection::DialOutcome outcome, bool callers_time) {
     const bool failed = outcome.error && outcome.error->kind == ErrorKind::connection;
     if (failed || !outcome.error) node_->dial_pace().ended(failed);
-}
-
-connection::DialOutcome Connections::dial(TimePoint until,
-                                          const std::function<std::optional<Error>(TimePoint)>& pause) {
-    TimePoint now = Clock::now();
-    const result<TimePoint> turn = turn_to_dial(now, until);
-    if (!turn) return refused(turn.error());
-    while (now < *turn) {
-        if (now >= until) return refused(no_connection_in_time());
-        if (std::optional<Error> why = pause(std::min({*turn, until, now + look}))) return refused(std::move(*why));
-        now = Clock::now();
-        if (std::optional<Error> why = refusal_to_dial(now)) return refused(std::move(*why));
-    }
-    connection::DialOutcome outcome = dial_as(*node_, identity_.get(), until);
-    dial_ended(outcome);
+    // A caller's own short deadline says nothing about the node.
+    outcome.hasty = callers_time && outcome.error && outcome.error->kind == ErrorKind::timeout;
+    if (outcome.error && !outcome.hasty) node_->record_connection_failure(*outcome.error, Clock::now());
     return outcome;
 }
 
-asio::awaitable<connection::DialOutcome> Connections::async_dial(TimePoint until, TimePoint turn_until) {
+connection::DialOutcome Connections::dial(TimePoint deadline,
+                                          const std::function<std::optional<Error>(TimePoint)>& pause) {
     TimePoint now = Clock::now();
+    const TimePoint turn_until = std::min(deadline, now + node_->connection_timeout());
+    const result<TimePoint> turn = turn_to_dial(now, turn_until);
+    if (!turn) return refused(turn.error());
+    while (now < *turn) {
+        if (now >= turn_until) return refused(no_connection_in_time());
+        if (std::optional<Error> why = pause(std::min({*turn, turn_until, now + look})))
+            return refused(std::move(*why));
+        now = Clock::now();
+        if (std::optional<Error> why = refusal_to_dial(now)) return refused(std::move(*why));
+    }
+    // From here on: what it waited for its turn is not the node's doing.
+    const TimePoint until = std::min(deadline, now + node_->connection_timeout());
+    return dial_ended(dial_as(*node_, identity_.get(), until), until == deadline);
+}
+
+asio::awaitable<connection::DialOutcome> Connections::async_dial(TimePoint deadline, Duration patience) {
+    try {
+        co_return co_await async_dial_in_turn(deadline, patience);
+    } catch (const boost::system::system_error&) {
+        // Whoever dials has a place to give back, cancelled or not.
+        co_return refused(connection::dial_given_up());
+    }
+}
+
+asio::awaitable<connection::DialOutcome> Connections::async_dial_in_turn(TimePoint deadline, Duration patience) {
+    TimePoint now = Clock::now();
+    const TimePoint turn_until = std::min(deadline, now + std::min(patience, node_->connection_timeout()));
     const result<TimePoint> turn = turn_to_dial(now, turn_until);
     if (!turn) co_return refused(turn.error());
     if (now < *turn) {
         asio::steady_timer timer(co_await asio::this_coro::executor);
         while (now < *turn) {
-            if (now >= until) co_return refused(no_connection_in_time());
-            timer.expires_at(std::min({*turn, until, now + look}));
+            if (now >= turn_until) co_return refused(no_connection_in_time());
+            timer.expires_at(std::min({*turn, turn_until, now + look}));
             boost::system::error_code ignored;
             co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
             now = Clock::now();
             if (std::optional<Error> why = refusal_to_dial(now)) co_return refused(std::move(*why));
         }
     }
+    const TimePoint until = std::min(deadline, now + node_->connection_timeout());
     connection::DialOutcome outcome = co_await async_dial_as(*node_, identity_.get(), until);
-    dial_ended(outcome);
-    co_return outcome;
+    co_return dial_ended(std::move(outcome), until == deadline);
 }
 
 }  // namespace redoubt::pool

@@ -68,11 +68,9 @@ asio::awaitable<void> Listener::dial(std::shared_ptr<Listener> /*keeps this aliv
             case Connections::Opening::ready: made = std::move(rested.transport); break;
             case Connections::Opening::refused: failed = connections_->refusal(); break;
             case Connections::Opening::dial: {
-                connection::DialOutcome dialed =
-                    co_await connections_->async_dial(Clock::now() + node.connection_timeout());
+                connection::DialOutcome dialed = co_await connections_->async_dial(TimePoint::max());
                 if (dialed.error) {
                     connections_->lease_not_opened();
-                    node.record_connection_failure(*dialed.error, Clock::now());
                     failed = dialed.error;
                 } else {
                     connections_->lease_opened();

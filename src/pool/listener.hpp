@@ -70,6 +70,8 @@ public:
     void close(const Error& why);
     /// The same, at once; on the executor.
     void close_here(const Error& why);
+    /// The same while the loop is being destroyed.
+    void abandon(const Error& why);
     /// Why it last failed to connect, for a time-out's cause.
     std::optional<Error> last_failure() const;
 

@@ -127,6 +127,15 @@ void Listener::close_here(const Error& why) {
     changed(std::move(lock));
 }
 
+// What dials goes with its coroutine.
+void Listener::abandon(const Error& why) {
+    shut();
+    Lock lock(mutex_);
+    if (closed_) return;
+    closed_ = why;
+    changed(std::move(lock));
+}
+
 // Under the lock.
 void Listener::kick() {
     if (std::exchange(kicked_, true)) return;

@@ -39,8 +39,9 @@ void Node::record_failure(const Admission& admission, TimePoint now, Duration to
 void Node::record_connection_failure(const Error& error, TimePoint now) {
     // Of a dial that `close` has ended.
     if (stopped_.load(std::memory_order_acquire)) return;
-    // It was not even tried.
+    // It was not even tried, or not to its end.
     if (error.kind == ErrorKind::circuit_open || error.kind == ErrorKind::pool_exhausted) return;
+    if (error.kind == ErrorKind::cancelled) return;
     Error told = error;
     told.origin = origin_;
     telemetry_->connection_failed(told);
@@ -50,8 +51,6 @@ void Node::record_connection_failure(const Error& error, TimePoint now) {
     if (error.kind == ErrorKind::reply_type) return;
     // One whose mood refuses the handshake (BUSY) answers; LOADING is another matter.
     if (error.kind == ErrorKind::server && !connection::is_node_failure(error.prefix())) return;
-    // Nor is it tried while a pool's user waits to be set up.
-    if (error.kind == ErrorKind::pool_exhausted) return;
     const Admission admission = breaker_.admit_if_closed(now);
     if (admission) record_failure(admission, now);
 }

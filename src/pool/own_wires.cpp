@@ -112,6 +112,11 @@ OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> 
 OwnWires::~OwnWires() = default;
 
 Hold::~Hold() {
+    if (generation_ != base::process_generation()) {
+        // In a child process the loop, the connection and their mutexes are the parent's: left alone, for ever.
+        (void)new std::pair(std::move(keeper_), std::move(kept_));
+        return;
+    }
     if (kept_.expired()) return;  // then the loop may have gone, too
     asio::post(executor_, [kept = std::move(kept_), clean = clean_] {
         if (const auto alive = kept.lock()) alive->let_go(clean);
@@ -207,17 +212,11 @@ void OwnWires::proceed(const std::shared_ptr<One>& one, Ledger::Grant grant) {
 }
 
 asio::awaitable<void> OwnWires::dial(std::shared_ptr<OwnWires> /*keeps this alive*/, std::shared_ptr<One> one) {
-    Node& node = connections_->node();
     if (one->operation == nullptr) co_return connections_->lease_not_opened();  // given up before this began
-    const TimePoint call_deadline = one->operation->call_deadline();
-    const TimePoint until = std::min(call_deadline, Clock::now() + node.connection_timeout());
-    connection::DialOutcome dialed = co_await connections_->async_dial(until);
+    connection::DialOutcome dialed = co_await connections_->async_dial(one->operation->call_deadline());
     if (dialed.error) {
         connections_->lease_not_opened();
-        // A caller's own short deadline says nothing about the node.
-        const bool callers_haste = dialed.error->kind == ErrorKind::timeout && until == call_deadline;
-        if (!callers_haste) node.record_connection_failure(*dialed.error, Clock::now());
-        fail(one, *dialed.error, callers_haste ? FailureSource::operation : FailureSource::wire);
+        fail(one, *dialed.error, dialed.hasty ? FailureSource::operation : FailureSource::wire);
         co_return;
     }
     connections_->lease_opened();
@@ -303,15 +302,23 @@ TimePoint OwnWires::expire(TimePoint now) {
     return earliest;
 }
 
+// Those who wait leave first: else the connections that others give up would be granted to them.
 void OwnWires::abandon(std::vector<Operation*>& into) {
+    const auto all = std::exchange(all_, {});
     by_operation_.clear();
-    for (const auto& [key, one] : all_) {
-        if (one->wire != nullptr) {
-            one->wire->abandon(into);
-        } else if (one->operation != nullptr) {
-            into.push_back(one->operation);
-        }
+    for (const auto& [key, one] : all) {
+        one->counted = false;
+        if (one->wire != nullptr) continue;
+        if (one->operation != nullptr) into.push_back(one->operation);
+        one->give_up();
+    }
+    for (const auto& [key, one] : all) {
         one->operation = nullptr;
+        if (one->wire == nullptr) continue;
+        one->wire->abandon(into);
+        if (!one->wire->is_open()) continue;
+        connections_->end_lease(Connection{});
+        one->wire->close(connection::wire_closed_error());
     }
 }
 

@@ -57,12 +57,9 @@ boost::asio::awaitable<void> Pool::open_spares() {
     const auto self = shared_from_this();
     while (connections_->begin_spare() == Connections::Opening::dial) {
         // Calls need theirs now: many pools' spares must not fill the queue of those who wait for their turn.
-        const TimePoint now = Clock::now();
-        connection::DialOutcome outcome =
-            co_await connections_->async_dial(now + node().connection_timeout(), now + spare_patience);
+        connection::DialOutcome outcome = co_await connections_->async_dial(TimePoint::max(), spare_patience);
         if (outcome.error) {
             connections_->spare_failed();
-            node().record_connection_failure(*outcome.error, Clock::now());
             co_return;
         }
         connections_->spare_opened({std::move(outcome.transport), connections_->expiry(Clock::now())});

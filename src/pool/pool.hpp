@@ -90,8 +90,9 @@ public:
     void stop_async_intake(const Error& error);
     bool is_busy_async() const { return async_ && async_->is_busy(); }
     /// See AsyncPool.
-    void abandon(std::vector<Operation*>& into) {
-        if (async_) async_->abandon(into);
+    void abandon(std::vector<Operation*>& into, const Error& error) {
+        if (async_) async_->abandon(into, error);
+        connections_->close(error);
     }
 
 private:

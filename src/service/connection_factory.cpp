@@ -81,12 +81,18 @@ struct RedisConnectionFactory::Impl {
 
     std::shared_ptr<isolation::Project> project(std::string_view id, bool prefixed) {
         if (generation != base::process_generation()) raise(base::forked_error());
+        {
+            const std::lock_guard lock(mutex);
+            if (const auto found = projects.find(id); found != projects.end()) return found->second;
+        }
+        // The application's callback may take its time, and may ask the service for something itself.
+        const ProjectLimits limits = prefixed ? limits_of(id) : ProjectLimits{};
         const std::lock_guard lock(mutex);
-        return find_or_make(id, prefixed);
+        return find_or_make(id, prefixed, limits);
     }
 
     // Under the mutex.
-    std::shared_ptr<isolation::Project> find_or_make(std::string_view id, bool prefixed) {
+    std::shared_ptr<isolation::Project> find_or_make(std::string_view id, bool prefixed, const ProjectLimits& limits) {
         const auto found = projects.find(id);
         if (found != projects.end()) return found->second;
         if (closed) raise(dispatch::service_closed_error());
@@ -100,8 +106,7 @@ struct RedisConnectionFactory::Impl {
         std::shared_ptr<pool::Identity> identity;
         const bool own_user = has_users() && prefixed && id != own_project;
         if (own_user) identity = provisioner->project_identity(id);
-        std::unique_ptr<topology::Router> router =
-            topology->open_project(lane.executor, std::move(identity), prefixed ? limits_of(id) : ProjectLimits{});
+        std::unique_ptr<topology::Router> router = topology->open_project(lane.executor, std::move(identity), limits);
         std::unique_ptr<topology::Router> scan_router;
         if (own_user) {
             scan_router = scan_pool(lane, settings).dispatcher().router().share(router->route().tenant);
@@ -111,7 +116,7 @@ struct RedisConnectionFactory::Impl {
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
         if (id != own_project) {
-            made->set_script_gate(scripts.gate_of(id, [this] { return find_or_make(own_project, true); }));
+            made->set_script_gate(scripts.gate_of(id, [this] { return find_or_make(own_project, true, {}); }));
         }
         projects.emplace(std::string(id), made);
         if (config.min_idle_connections != 0) maintain({made});

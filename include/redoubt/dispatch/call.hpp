@@ -104,6 +104,7 @@ public:
     void expect(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Something is to be looked at: an error, a failure of the node, a large reply.
     bool has_news() const noexcept { return trouble_ != nullptr; }
+    void expect_news() { (void)trouble(); }
     bool was_large() const noexcept { return trouble_ && trouble_->large; }
     /// What the replies were worth beyond one command each, in commands: one for each whole `counted_frame` bytes.
     std::uint32_t further_commands() const noexcept { return trouble_ ? trouble_->further_commands : 0; }

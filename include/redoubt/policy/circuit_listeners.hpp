@@ -17,7 +17,8 @@ struct CircuitStateChange {
 
 /// Called from whichever thread changed the state, a caller's or an I/O thread, after the change and under no lock that a
 /// call has to take. So it should be quick, and must not block on an I/O thread. It must not throw; what it throws is
-/// logged and goes no further. Two changes by two threads may be told in either order; the breaker's `state` is what holds.
+/// logged and goes no further. One thread tells at a time, all changes in the order in which they came to it: also those
+/// that another thread, or a listener, made meanwhile. The breaker's `state` is what holds.
 using CircuitListener = std::function<void(const CircuitStateChange&)>;
 
 /// A listener is told for as long as this lives. Movable; distinct objects may be used from distinct threads.
@@ -29,7 +30,7 @@ public:
     CircuitSubscription& operator=(CircuitSubscription&& other) noexcept;
 
     /// Once it returns the listener is not called any more: a call of it that is under way on another thread is waited
-    /// for. May be called by the listener itself.
+    /// for. May be called by the listener itself, or by another one of the same breaker; then it does not wait.
     void end() noexcept;
 
 private:
