@@ -25,6 +25,21 @@ double chance() {
     return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
 }
 
+/// A place in the rate of connects, given back unless it was used.
+class Turn {
+public:
+    explicit Turn(policy::RateLimit* rate) noexcept : rate_(rate) {}
+    ~Turn() {
+        if (rate_ != nullptr) rate_->give_back(1);
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    void use() noexcept { rate_ = nullptr; }
+
+private:
+    policy::RateLimit* rate_;
+};
+
 connection::DialOutcome refused(Error error) { return {connection::Transport{}, std::move(error)}; }
 
 Error no_connection_in_time() {
@@ -63,6 +78,7 @@ connection::DialOutcome Connections::dial(TimePoint deadline,
     const TimePoint turn_until = std::min(deadline, now + node_->connection_timeout());
     const result<TimePoint> turn = turn_to_dial(now, turn_until);
     if (!turn) return refused(turn.error());
+    Turn kept(budget_->rate());
     while (now < *turn) {
         if (now >= turn_until) return refused(no_connection_in_time());
         if (std::optional<Error> why = pause(std::min({*turn, turn_until, now + look})))
@@ -71,6 +87,7 @@ connection::DialOutcome Connections::dial(TimePoint deadline,
         if (std::optional<Error> why = refusal_to_dial(now)) return refused(std::move(*why));
     }
     // From here on: what it waited for its turn is not the node's doing.
+    kept.use();
     const TimePoint until = std::min(deadline, now + node_->connection_timeout());
     return dial_ended(dial_as(*node_, identity_.get(), until), until == deadline);
 }
@@ -89,6 +106,7 @@ asio::awaitable<connection::DialOutcome> Connections::async_dial_in_turn(TimePoi
     const TimePoint turn_until = std::min(deadline, now + std::min(patience, node_->connection_timeout()));
     const result<TimePoint> turn = turn_to_dial(now, turn_until);
     if (!turn) co_return refused(turn.error());
+    Turn kept(budget_->rate());
     if (now < *turn) {
         asio::steady_timer timer(co_await asio::this_coro::executor);
         while (now < *turn) {
@@ -100,6 +118,7 @@ asio::awaitable<connection::DialOutcome> Connections::async_dial_in_turn(TimePoi
             if (std::optional<Error> why = refusal_to_dial(now)) co_return refused(std::move(*why));
         }
     }
+    kept.use();
     const TimePoint until = std::min(deadline, now + node_->connection_timeout());
     connection::DialOutcome outcome = co_await async_dial_as(*node_, identity_.get(), until);
     co_return dial_ended(std::move(outcome), until == deadline);
