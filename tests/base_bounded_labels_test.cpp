@@ -11,7 +11,7 @@
 namespace redoubt::base {
 namespace {
 
-TEST(BoundedLabels, the_first_keep_their_names_and_the_rest_are_other) {
+TEST(BoundedLabels, TheFirstKeepTheirNamesAndTheRestAreOther) {
     BoundedLabels labels(2);
     EXPECT_EQ(labels.label_of("a"), "a");
     EXPECT_EQ(labels.label_of("b"), "b");
@@ -20,18 +20,18 @@ TEST(BoundedLabels, the_first_keep_their_names_and_the_rest_are_other) {
     EXPECT_EQ(labels.label_of("c"), "other");
 }
 
-TEST(BoundedLabels, a_name_that_is_other_takes_no_place) {
+TEST(BoundedLabels, ANameThatIsOtherTakesNoPlace) {
     BoundedLabels labels(1);
     EXPECT_EQ(labels.label_of("other"), "other");
     EXPECT_EQ(labels.label_of("a"), "a");
 }
 
-TEST(BoundedLabels, no_place_means_that_all_are_other) {
+TEST(BoundedLabels, NoPlaceMeansThatAllAreOther) {
     BoundedLabels labels(0);
     EXPECT_EQ(labels.label_of("a"), "other");
 }
 
-TEST(BoundedLabels, the_view_is_of_its_own) {
+TEST(BoundedLabels, TheViewIsOfItsOwn) {
     BoundedLabels labels;
     std::string name = "short-lived-name-that-is-longer-than-a-small-string";
     const std::string_view label = labels.label_of(name);
@@ -39,7 +39,7 @@ TEST(BoundedLabels, the_view_is_of_its_own) {
     EXPECT_EQ(label, "short-lived-name-that-is-longer-than-a-small-string");
 }
 
-TEST(BoundedLabels, many_threads_share_the_bound) {
+TEST(BoundedLabels, ManyThreadsShareTheBound) {
     constexpr std::size_t capacity = 50;
     BoundedLabels labels(capacity);
     std::vector<std::set<std::string>> seen(4);

@@ -47,10 +47,11 @@ result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
 
 // What ended by its time-out has paused already, and the time may have been a hasty caller's own. A refusal in the handshake
 // says that the server is there, and that a pool's user is not set up says nothing.
-void Connections::dial_ended(const connection::DialOutcome& outcome) noexcept {
+void Connections::dial_ended(const connection::DialOutcome& outcome, TimePoint began) noexcept {
     const bool failed = outcome.error && outcome.error->kind == ErrorKind::connection;
     if (failed || !outcome.error) node_->dial_pace().ended(failed);
     node_->count_dial(!outcome.error);
+    if (!outcome.error) node_->telemetry().connection_opened(node_->endpoint(), name(), Clock::now() - began);
 }
 
 connection::DialOutcome Connections::dial(TimePoint until,
@@ -65,7 +66,7 @@ connection::DialOutcome Connections::dial(TimePoint until,
         if (std::optional<Error> why = refusal_to_dial(now)) return refused(std::move(*why));
     }
     connection::DialOutcome outcome = dial_as(*node_, identity_.get(), until);
-    dial_ended(outcome);
+    dial_ended(outcome, now);
     return outcome;
 }
 
@@ -85,7 +86,7 @@ asio::awaitable<connection::DialOutcome> Connections::async_dial(TimePoint until
         }
     }
     connection::DialOutcome outcome = co_await async_dial_as(*node_, identity_.get(), until);
-    dial_ended(outcome);
+    dial_ended(outcome, now);
     co_return outcome;
 }
 

@@ -46,6 +46,7 @@ public:
     Duration attempt_timeout() const noexcept { return wire_.attempt_timeout; }
 
     const RedisCircuitBreaker& breaker() const noexcept { return breaker_; }
+    Telemetry& telemetry() const noexcept { return *telemetry_; }
     LargeKeys& large_keys() noexcept { return large_keys_; }
     DialPace& dial_pace() noexcept { return dial_pace_; }
 

@@ -41,10 +41,10 @@ std::shared_ptr<base::TelemetryList> list_of(std::shared_ptr<Telemetry> telemetr
     return std::make_shared<base::TelemetryList>(std::vector{std::move(telemetry)});
 }
 
-PoolSnapshot snapshot_of(const std::string& name, const pool::Pool& pool) {
+PoolSnapshot snapshot_of(const pool::Pool& pool) {
     const pool::PoolFigures figures = pool.figures();
     PoolSnapshot out;
-    out.name = name;
+    out.name = pool.name();
     out.created = figures.created;
     out.available = figures.available;
     out.leased = figures.leased;
@@ -111,6 +111,11 @@ struct RedisConnectionFactory::Impl {
         if (own_user) identity = provisioner->project_identity(id);
         std::unique_ptr<topology::Router> router =
             topology->open_project(lane.executor, std::move(identity), prefixed ? limits_of(id) : ProjectLimits{});
+        // Nobody else uses it yet, unless it is a shared one that has its name.
+        router->for_each_pool([&](pool::Pool& pool) {
+            if (!pool.name().empty()) return;
+            pool.set_name(shares_pools() ? "shared-" + std::to_string(shared_pools++) : std::string(id));
+        });
         std::unique_ptr<topology::Router> scan_router;
         if (own_user) {
             scan_router = scan_pool(lane).dispatcher().router().share(router->route().tenant);
@@ -148,6 +153,7 @@ struct RedisConnectionFactory::Impl {
         auto dispatcher =
             std::make_unique<dispatch::Dispatcher>(topology->open_for_many(lane.executor, provisioner->scan_identity()),
                                                    settings, std::move(origin), lane.executor, lane.keeper);
+        dispatcher->router().for_each_pool([&](pool::Pool& pool) { pool.set_name(name); });
         scan_pools.push_back(std::make_shared<isolation::Project>(name, KeyPrefix{}, std::move(dispatcher)));
         return *scan_pools.back();
     }
@@ -191,15 +197,15 @@ struct RedisConnectionFactory::Impl {
         return all;
     }
 
-    // Each once, under the name of its project; one that all projects share as `shared-0` and so on, one a lane.
-    void for_each_pool(const std::function<void(const std::string&, pool::Pool&)>& visit) const {
+    // Each once. It is named as its project; one that all projects share as `shared-0` and so on, one a lane.
+    void for_each_pool(const std::function<void(pool::Pool&)>& visit) const {
         std::vector<const pool::Pool*> seen;
         for (const auto& project : all_projects()) {
             project->dispatcher().router().for_each_pool([&](pool::Pool& pool) {
-                if (!shares_pools()) return visit(project->id(), pool);
+                if (!shares_pools()) return visit(pool);
                 if (std::find(seen.begin(), seen.end(), &pool) != seen.end()) return;
                 seen.push_back(&pool);
-                visit("shared-" + std::to_string(seen.size() - 1), pool);
+                visit(pool);
             });
             if (shares_pools() && seen.size() == lanes.size()) return;
         }
@@ -208,7 +214,7 @@ struct RedisConnectionFactory::Impl {
     // Another project's resting connection makes room. Called while no pool is locked.
     bool close_one_idle() const {
         bool done = false;
-        for_each_pool([&](const std::string&, pool::Pool& pool) { done = done || pool.close_one_idle(); });
+        for_each_pool([&](pool::Pool& pool) { done = done || pool.close_one_idle(); });
         return done;
     }
 
@@ -232,6 +238,7 @@ struct RedisConnectionFactory::Impl {
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<isolation::Project>, std::less<>> projects;
     std::vector<std::shared_ptr<isolation::Project>> scan_pools;
+    std::size_t shared_pools = 0;  // that have a name
     bool closed = false;
 };
 
@@ -282,8 +289,7 @@ MetricsSnapshot RedisConnectionFactory::snapshot() const {
     snapshot.endpoint = impl_->target.endpoint();
     snapshot.database = impl_->target.database;
     snapshot.projects = impl_->projects_count();
-    impl_->for_each_pool(
-        [&](const std::string& name, pool::Pool& pool) { snapshot.pools.push_back(snapshot_of(name, pool)); });
+    impl_->for_each_pool([&](pool::Pool& pool) { snapshot.pools.push_back(snapshot_of(pool)); });
     impl_->topology->for_each_node([&](pool::Node& node) { snapshot.nodes.push_back(snapshot_of(node)); });
     const IsolationCounters& isolation = isolation_counters();
     snapshot.isolation_refusals = isolation.refusals.load(std::memory_order_relaxed);
