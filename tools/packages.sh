@@ -26,7 +26,7 @@ packages_of() {
         build)
             boost=$(boost_version)
             echo "g++ cmake ninja-build ccache libboost$boost-dev libboost-url$boost-dev libboost-json$boost-dev" \
-                libssl-dev libfmt-dev libspdlog-dev libcli11-dev opentelemetry-cpp-dev
+                libssl-dev libfmt-dev libspdlog-dev libcli11-dev opentelemetry-cpp-dev libabsl-dev
             ;;
         any-server) command -v valkey-server >/dev/null || echo redis-server ;;
         test) echo libgtest-dev libprotobuf-dev redis-server redis-tools valkey-server valkey-tools ;;
