@@ -161,8 +161,8 @@ api::nostd::shared_ptr<metrics::ObservableInstrument> make(metrics::Meter& meter
 // One snapshot serves all the instruments of a collection, which come one after another.
 class Instruments::Figures {
 public:
-    Figures(std::function<MetricsSnapshot()> source, base::BoundedLabels& labels)
-        : source_(std::move(source)), labels_(labels) {}
+    Figures(std::function<MetricsSnapshot()> source, std::shared_ptr<base::BoundedLabels> labels)
+        : source_(std::move(source)), labels_(std::move(labels)) {}
 
     std::shared_ptr<const Bounded> get() {
         const std::lock_guard lock(mutex_);
@@ -170,7 +170,7 @@ public:
         if (!last_ || now >= stale_at_) {
             auto fresh = std::make_shared<Bounded>();
             fresh->snapshot = source_();
-            fresh->pools = service::pools_by_label(fresh->snapshot, labels_);
+            fresh->pools = service::pools_by_label(fresh->snapshot, *labels_);
             last_ = std::move(fresh);
             stale_at_ = now + keeps_for;
         }
@@ -180,7 +180,7 @@ public:
 private:
     static constexpr auto keeps_for = std::chrono::milliseconds(20);
     const std::function<MetricsSnapshot()> source_;
-    base::BoundedLabels& labels_;
+    const std::shared_ptr<base::BoundedLabels> labels_;
     std::mutex mutex_;
     std::shared_ptr<const Bounded> last_;
     TimePoint stale_at_{};
@@ -206,8 +206,8 @@ struct Instruments::Observed {
 };
 
 Instruments::Instruments(const api::nostd::shared_ptr<metrics::Meter>& meter, const OtelOptions& options,
-                         base::BoundedLabels& labels)
-    : labels_(labels),
+                         std::shared_ptr<base::BoundedLabels> labels)
+    : labels_(std::move(labels)),
       duration_(meter->CreateDoubleHistogram(metric::operation_duration, "Duration of calls", "s")),
       create_time_(
           meter->CreateDoubleHistogram(metric::connection_create_time, "How long opening a connection took", "s")),
@@ -250,7 +250,7 @@ void Instruments::call_ended(const CallInfo& call, const CallOutcome& outcome) n
     attributes.add(attribute::operation, name.empty() ? other_operation : std::string_view(name));
     attributes.add(attribute::database, std::string_view(database));
     add_server(attributes, outcome.endpoint.empty() ? call.endpoint : outcome.endpoint);
-    if (!call.project_id.empty()) attributes.add(attribute::project, labels_.label_of(call.project_id));
+    if (!call.project_id.empty()) attributes.add(attribute::project, labels_->label_of(call.project_id));
     if (const Error* const error = outcome.error != nullptr ? outcome.error : outcome.reply_error) {
         attributes.add(attribute::error_type, error_type(*error));
         const std::string_view code = status_code(*error);
@@ -261,7 +261,7 @@ void Instruments::call_ended(const CallInfo& call, const CallOutcome& outcome) n
 
 void Instruments::record(Histogram& histogram, std::string_view pool, Duration time) noexcept {
     Attributes attributes;
-    attributes.add(attribute::pool, labels_.label_of(pool));
+    attributes.add(attribute::pool, labels_->label_of(pool));
     histogram.Record(seconds(time), iterable(attributes), api::context::Context());
 }
 

@@ -18,11 +18,11 @@
 
 namespace redoubt::otel {
 
-/// Thread-safe. `labels` lives longer than this.
+/// Thread-safe.
 class Instruments {
 public:
     Instruments(const api::nostd::shared_ptr<api::metrics::Meter>& meter, const OtelOptions& options,
-                base::BoundedLabels& labels);
+                std::shared_ptr<base::BoundedLabels> labels);
     ~Instruments();
     Instruments(const Instruments&) = delete;
     Instruments& operator=(const Instruments&) = delete;
@@ -43,7 +43,7 @@ private:
     void record(Histogram& histogram, std::string_view pool, Duration time) noexcept;
     void observe_figures(api::metrics::Meter& meter);
 
-    base::BoundedLabels& labels_;
+    std::shared_ptr<base::BoundedLabels> labels_;
     api::nostd::unique_ptr<Histogram> duration_;
     api::nostd::unique_ptr<Histogram> create_time_;
     api::nostd::unique_ptr<Histogram> wait_time_;

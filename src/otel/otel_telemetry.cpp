@@ -36,7 +36,8 @@ MeterPointer current_meter() {
 
 class OtelTelemetry final : public Telemetry {
 public:
-    explicit OtelTelemetry(OtelOptions options) : options_(std::move(options)), labels_(options_.max_projects) {
+    explicit OtelTelemetry(OtelOptions options)
+        : options_(std::move(options)), labels_(std::make_shared<base::BoundedLabels>(options_.max_projects)) {
         refresh();
     }
 
@@ -102,7 +103,7 @@ private:
     }
 
     const OtelOptions options_;
-    base::BoundedLabels labels_;
+    const std::shared_ptr<base::BoundedLabels> labels_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<Bound>> all_;  // calls that are under way may use the earlier ones still
     std::atomic<const Bound*> bound_{nullptr};
