@@ -26,10 +26,10 @@ packages_of() {
         build)
             boost=$(boost_version)
             echo "g++ cmake ninja-build ccache libboost$boost-dev libboost-url$boost-dev libboost-json$boost-dev" \
-                libssl-dev libfmt-dev libspdlog-dev libcli11-dev
+                libssl-dev libfmt-dev libspdlog-dev libcli11-dev opentelemetry-cpp-dev libabsl-dev
             ;;
         any-server) command -v valkey-server >/dev/null || echo redis-server ;;
-        test) echo libgtest-dev redis-server redis-tools valkey-server valkey-tools ;;
+        test) echo libgtest-dev libprotobuf-dev redis-server redis-tools valkey-server valkey-tools ;;
         bench) echo libhiredis-dev libbenchmark-dev valgrind ;;
         clang) echo clang-14 libclang-rt-14-dev ;;
         lint) echo clang-format-14 clang-tidy-14 ;;
@@ -85,7 +85,8 @@ need_programs() {
         [[ -z $program || $program == ccache ]] || command -v "$program" >/dev/null || absent+=("$program")
     done
     ((${#absent[@]} == 0)) || fail "this is not Debian 12, so nothing is installed here; missing programs: ${absent[*]}
-(libraries needed: Boost 1.81 or newer with url and json, OpenSSL 3, fmt, spdlog, CLI11; for tests GoogleTest)"
+(libraries needed: Boost 1.81 or newer with url and json, OpenSSL 3, fmt, spdlog, CLI11; for tests GoogleTest; where they
+are found also OpenTelemetry C++ 1.19 or newer, and Protobuf for its tests)"
 }
 
 as_root() {

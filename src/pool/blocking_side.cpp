@@ -31,7 +31,7 @@ void Lease::end() noexcept {
     if (side_->is_forked()) {
         (void)wire_.release();  // the parent's
     } else {
-        side_->end_lease(std::move(wire_), clean_, expires_);
+        side_->end_lease(std::move(wire_), clean_, expires_, since_);
     }
 }
 
@@ -163,6 +163,7 @@ void BlockingSide::forget(const Wire& wire) {
 // Leases -----------------------------------------------------------------------------------------------------------
 
 result<Lease> BlockingSide::lease(TimePoint deadline, Duration watchdog) {
+    const TimePoint asked = Clock::now();
     Turn turn;
     Ledger::Grant grant = connections_->request(turn);
     if (grant == Ledger::Grant::wait) {
@@ -176,17 +177,17 @@ result<Lease> BlockingSide::lease(TimePoint deadline, Duration watchdog) {
         if (const std::optional<Error> closed = connections_->closed()) return *closed;
         return exhausted("too many callers wait for a connection (max_waiting)");
     }
-    return lease_granted(grant, deadline, watchdog);
+    return lease_granted(grant, asked, deadline, watchdog);
 }
 
 Lease BlockingSide::lease_now(TimePoint deadline) {
     const Ledger::Grant grant = connections_->request_now();
     if (grant == Ledger::Grant::refuse) return {};
-    result<Lease> lease = lease_granted(grant, deadline, Duration::zero());
+    result<Lease> lease = lease_granted(grant, Clock::now(), deadline, Duration::zero());
     return lease ? std::move(*lease) : Lease();
 }
 
-result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadline, Duration watchdog) {
+result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint asked, TimePoint deadline, Duration watchdog) {
     Connection connection;
     switch (connections_->open_leased(grant, connection)) {
         case Opening::ready: break;
@@ -205,6 +206,7 @@ result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadlin
     connection::WireSettings settings = connections_->wire();
     settings.attempt_timeout = std::max(settings.attempt_timeout, watchdog);
     auto wire = std::make_unique<connection::BlockingWire>(std::move(connection.transport), settings);
+    connections_->tell_obtained(asked);
     const Lock lock(mutex_);
     if (closed_) {
         connections_->end_lease({});
@@ -214,7 +216,9 @@ result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadlin
     return Lease(shared_from_this(), std::move(wire), connection.expires);
 }
 
-void BlockingSide::end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, TimePoint expires) noexcept {
+void BlockingSide::end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, TimePoint expires,
+                             TimePoint since) noexcept {
+    connections_->tell_returned(since);
     {
         const Lock lock(mutex_);
         std::erase(leased_, wire.get());

@@ -33,6 +33,7 @@ public:
             side_ = std::move(other.side_);
             wire_ = std::move(other.wire_);
             expires_ = other.expires_;
+            since_ = other.since_;
             clean_ = other.clean_;
         }
         return *this;
@@ -48,6 +49,7 @@ private:
     std::shared_ptr<BlockingSide> side_;
     std::unique_ptr<connection::BlockingWire> wire_;
     TimePoint expires_;
+    TimePoint since_ = Clock::now();
     bool clean_ = false;
 };
 
@@ -99,8 +101,9 @@ private:
 
     Wire best() const noexcept;
     result<Wire> open_shared(Lock& lock, TimePoint deadline);
-    result<Lease> lease_granted(Ledger::Grant grant, TimePoint deadline, Duration watchdog);
-    void end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, TimePoint expires) noexcept;
+    result<Lease> lease_granted(Ledger::Grant grant, TimePoint asked, TimePoint deadline, Duration watchdog);
+    void end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, TimePoint expires,
+                   TimePoint since) noexcept;
     connection::DialOutcome dial(TimePoint deadline);
     void lost(const Shared& shared);
 

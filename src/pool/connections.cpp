@@ -172,6 +172,14 @@ void Connections::end_lease(Connection connection) {
     serve_waiting();
 }
 
+void Connections::tell_obtained(TimePoint asked) const noexcept {
+    node_->telemetry().connection_obtained(node_->endpoint(), name(), Clock::now() - asked);
+}
+
+void Connections::tell_returned(TimePoint obtained) const noexcept {
+    node_->telemetry().connection_returned(node_->endpoint(), name(), Clock::now() - obtained);
+}
+
 // The youngest that is still quiet; those that are not are closed on the way. The ledger counts those that rest and
 // are promised to nobody, so it is corrected only when fewer are left than it believes.
 std::optional<Connection> Connections::take_resting() {

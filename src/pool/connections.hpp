@@ -6,6 +6,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <redoubt/base/clock.hpp>
@@ -56,6 +59,9 @@ public:
     Connections& operator=(const Connections&) = delete;
 
     Node& node() const noexcept { return *node_; }
+    /// What metrics call the pool. Set before the pool is used; empty until then.
+    void set_name(std::shared_ptr<const std::string> name) noexcept { name_ = std::move(name); }
+    std::string_view name() const noexcept { return name_ ? std::string_view(*name_) : std::string_view(); }
     const PoolSettings& settings() const noexcept { return *settings_; }
     /// The node's, within the pool's own limits.
     connection::WireSettings wire() const;
@@ -110,6 +116,9 @@ public:
     void lease_opened();                    ///< after `dial`
     void lease_not_opened();                ///< after `dial`
     void end_lease(Connection connection);  ///< whole: it rests; closed: it is gone
+    // What telemetries are told of them.
+    void tell_obtained(TimePoint asked) const noexcept;
+    void tell_returned(TimePoint obtained) const noexcept;
 
     // Those that rest.
     /// Room for one that rests, opened in advance until `min_idle` are there; then `spare_opened` or `spare_failed`.
@@ -154,7 +163,7 @@ private:
     /// When a dial may begin.
     result<TimePoint> turn_to_dial(TimePoint now, TimePoint until);
     std::optional<Error> refusal_to_dial(TimePoint now) const;
-    connection::DialOutcome dial_ended(connection::DialOutcome outcome, bool callers_time);
+    connection::DialOutcome dial_ended(connection::DialOutcome outcome, TimePoint began, bool callers_time);
     boost::asio::awaitable<connection::DialOutcome> async_dial_in_turn(TimePoint deadline, Duration patience);
     std::optional<Connection> take_resting();
     void close_resting(std::size_t index);
@@ -165,6 +174,7 @@ private:
     std::shared_ptr<ConnectionBudget> budget_;
     std::shared_ptr<const PoolSettings> settings_;  // one for all pools of a service
     std::shared_ptr<Identity> identity_;
+    std::shared_ptr<const std::string> name_;
 
     mutable std::mutex mutex_;
     Ledger ledger_;

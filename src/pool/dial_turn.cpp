@@ -63,9 +63,11 @@ result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
 
 // What ended by its time-out has paused already, and the time may have been a hasty caller's own. A refusal in the handshake
 // says that the server is there, and that a pool's user is not set up says nothing.
-connection::DialOutcome Connections::dial_ended(connection::DialOutcome outcome, bool callers_time) {
+connection::DialOutcome Connections::dial_ended(connection::DialOutcome outcome, TimePoint began, bool callers_time) {
     const bool failed = outcome.error && outcome.error->kind == ErrorKind::connection;
     if (failed || !outcome.error) node_->dial_pace().ended(failed);
+    node_->count_dial(!outcome.error);
+    if (!outcome.error) node_->telemetry().connection_opened(node_->endpoint(), name(), Clock::now() - began);
     // A caller's own short deadline says nothing about the node.
     outcome.hasty = callers_time && outcome.error && outcome.error->kind == ErrorKind::timeout;
     if (outcome.error && !outcome.hasty) node_->record_connection_failure(*outcome.error, Clock::now());
@@ -89,7 +91,7 @@ connection::DialOutcome Connections::dial(TimePoint deadline,
     // From here on: what it waited for its turn is not the node's doing.
     kept.use();
     const TimePoint until = std::min(deadline, now + node_->connection_timeout());
-    return dial_ended(dial_as(*node_, identity_.get(), until), until == deadline);
+    return dial_ended(dial_as(*node_, identity_.get(), until), now, until == deadline);
 }
 
 asio::awaitable<connection::DialOutcome> Connections::async_dial(TimePoint deadline, Duration patience) {
@@ -121,7 +123,7 @@ asio::awaitable<connection::DialOutcome> Connections::async_dial_in_turn(TimePoi
     kept.use();
     const TimePoint until = std::min(deadline, now + node_->connection_timeout());
     connection::DialOutcome outcome = co_await async_dial_as(*node_, identity_.get(), until);
-    co_return dial_ended(std::move(outcome), until == deadline);
+    co_return dial_ended(std::move(outcome), now, until == deadline);
 }
 
 }  // namespace redoubt::pool

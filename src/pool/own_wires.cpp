@@ -70,6 +70,7 @@ public:
     }
 
     std::shared_ptr<One> end(Connection connection) {
+        connections_->tell_returned(since);
         connections_->end_lease(std::move(connection));
         const auto all = all_.lock();
         return all ? all->take(*this) : shared_from_this();
@@ -102,7 +103,8 @@ public:
     bool connecting = false;
     asio::cancellation_signal stop_dial;
     bool held = false;
-    bool counted = false;  // among the operations that are on a wire
+    bool counted = false;            // among the operations that are on a wire
+    TimePoint since = Clock::now();  // it asked, or it has its connection
 };
 
 OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> connections,
@@ -230,6 +232,8 @@ void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
     // The watchdog allows what the operation allows: a command that blocks makes no progress for so long.
     constexpr Duration longest = std::chrono::hours(24 * 365);
     settings.attempt_timeout = std::clamp(operation.attempt_timeout(), settings.attempt_timeout, longest);
+    connections_->tell_obtained(one->since);
+    one->since = Clock::now();
     one->expires = connection.expires;
     one->wire = std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport), settings, *one);
     if (const HoldUse use = operation.hold(); use.hold != nullptr) {
