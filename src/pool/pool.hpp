@@ -31,6 +31,8 @@ struct PoolFigures {
     std::size_t leased = 0;
     std::size_t waiting = 0;    ///< calls waiting for a connection, or for room on one
     std::size_t in_flight = 0;  ///< commands that are not answered
+    /// Of the commands that are not answered, but those on connections of their own, and of async calls that wait.
+    std::size_t queued_bytes = 0;
 };
 
 /// Thread-safe. Its two sides are made when they are first used: an unused pool is a few hundred bytes.

@@ -19,6 +19,7 @@
 #include "isolation/acl_provisioner.hpp"
 #include "isolation/project_id.hpp"
 #include "service/closing.hpp"
+#include "service/pools_json.hpp"
 #include "service/script_access.hpp"
 #include "topology/topology.hpp"
 
@@ -293,6 +294,20 @@ boost::json::object RedisConnectionFactory::metrics() const {
                             {"created_connections", created},
                             {"pools", std::move(pools)}};
     impl_->topology->for_each_node([&](pool::Node& node) { out["circuit_breaker"] = breaker_json(node.breaker()); });
+    return out;
+}
+
+boost::json::object RedisConnectionFactory::health_figures() const {
+    std::vector<service::PoolRow> rows;
+    impl_->for_each_pool([&](const std::string& name, pool::Pool& pool) { rows.push_back({name, pool.figures()}); });
+    boost::json::object out = service::pools_json(std::move(rows));
+    out["projects_count"] = impl_->projects_count();
+    const CircuitState worst = circuit_state();
+    impl_->topology->for_each_node([&](pool::Node& node) {
+        if (!out.contains("circuit_breaker") || node.breaker().state() == worst) {
+            out["circuit_breaker"] = breaker_json(node.breaker());
+        }
+    });
     return out;
 }
 

@@ -38,7 +38,10 @@ public:
                                  std::string_view /*to*/) noexcept {}
     /// A connection could not be made, or broke.
     virtual void connection_failed(const Error& /*error*/) noexcept {}
-    /// A listener for state changes of a breaker threw, which it must not; with what it threw.
+    /// A server's memory crossed a threshold, up or down: `healthy`, `warning`, `critical`. `usage_fraction`: of its limit.
+    virtual void memory_alert(std::string_view /*endpoint*/, std::string_view /*from*/, std::string_view /*to*/,
+                              double /*usage_fraction*/) noexcept {}
+    /// A listener of whatever kind threw, which it must not; with what it threw.
     virtual void listener_failed(std::string_view /*endpoint*/, std::string_view /*what*/) noexcept {}
 };
 

@@ -49,6 +49,9 @@ public:
 
     /// `pools_count`, `pools`, `circuit_breaker`: the original's names. At most 100 pools are listed, the busiest.
     boost::json::object metrics() const;
+    /// `factory` of the health JSON, but for its status: the pools (the busiest 100 by name, the rest summed up), the queues,
+    /// and the breaker, of several nodes the one that is worst off.
+    boost::json::object health_figures() const;
     CircuitState circuit_state() const;
     /// One for each node.
     std::vector<CircuitBreakerHandle> circuit_breakers() const;

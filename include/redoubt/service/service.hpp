@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include <redoubt/base/config.hpp>
@@ -13,6 +14,7 @@
 #include <redoubt/service/admin.hpp>
 #include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
+#include <redoubt/service/health_events.hpp>
 
 namespace boost::asio {
 class io_context;
@@ -60,8 +62,9 @@ public:
     RedisAdminClient admin();
 
     /// The original's JSON (README): status, factory, test_operations, memory, and more beside them. Never throws for
-    /// a server in trouble: that is what it reports. Answers within two seconds.
-    boost::json::object health_check();
+    /// a server in trouble: that is what it reports. Answers within the deadline, two seconds unless it is said.
+    /// @throws RedisConnectionException when not initialized
+    boost::json::object health_check(const HealthOptions& options = {});
     /// The original's names: `initialized`, `connection_factory.pools_count`, `.circuit_breaker.state`, and more.
     boost::json::object get_metrics() const;
     CircuitState circuit_state() const;
@@ -73,11 +76,19 @@ public:
     /// The same for a program whose loop is the service's: the blocking forms would wait for nothing there, but they
     /// would hold the loop up. On the service's loop.
     boost::asio::awaitable<void> async_initialize();
-    boost::asio::awaitable<boost::json::object> async_health_check();
+    boost::asio::awaitable<boost::json::object> async_health_check(HealthOptions options = {});
 
     /// What the monitor saw last; empty before its first round.
     boost::json::object last_health() const;
-    /// Told of breaker transitions and lost connections, besides the log. Before `initialize`.
+    /// The monitor's last 100 results, the oldest first; without `factory.pools`. They end with `close`.
+    boost::json::array health_history() const;
+    /// Told when the monitor finds another status (health_events.hpp), until the returned object is destroyed. May be added
+    /// before `initialize`, and lasts over `close` and `initialize`; in a child process (`fork`) it has to be added again.
+    [[nodiscard]] ListenerHandle add_health_listener(HealthListener listener);
+    /// Told when the server's memory crosses a threshold, up or down, once a crossing (memory_alert.hpp), whether the
+    /// monitor or a `health_check` saw it. Else as above.
+    [[nodiscard]] ListenerHandle add_memory_listener(MemoryListener listener);
+    /// Told of breaker transitions, lost connections and memory alerts, besides the log. Before `initialize`.
     void set_telemetry(std::shared_ptr<Telemetry> telemetry);
     /// @throws RedisConnectionException when not initialized
     std::shared_ptr<RedisConnectionFactory> factory();
