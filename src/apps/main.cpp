@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
     add_exec(app, invocation);
     add_health(app, invocation);
     add_keys(app, invocation);
+    add_memory(app, invocation);
     add_metrics(app, invocation);
     add_project(app, invocation);
 

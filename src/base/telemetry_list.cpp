@@ -80,6 +80,10 @@ void TelemetryList::connection_obtained(std::string_view endpoint, std::string_v
 void TelemetryList::connection_returned(std::string_view endpoint, std::string_view pool, Duration used) noexcept {
     for (const auto& each : all_) each->connection_returned(endpoint, pool, used);
 }
+void TelemetryList::memory_alert(std::string_view endpoint, std::string_view from, std::string_view to,
+                                 double usage_fraction) noexcept {
+    for (const auto& each : all_) each->memory_alert(endpoint, from, to, usage_fraction);
+}
 void TelemetryList::listener_failed(std::string_view endpoint, std::string_view what) noexcept {
     for (const auto& each : all_) each->listener_failed(endpoint, what);
 }

@@ -34,6 +34,8 @@ public:
     void connection_opened(std::string_view endpoint, std::string_view pool, Duration took) noexcept override;
     void connection_obtained(std::string_view endpoint, std::string_view pool, Duration waited) noexcept override;
     void connection_returned(std::string_view endpoint, std::string_view pool, Duration used) noexcept override;
+    void memory_alert(std::string_view endpoint, std::string_view from, std::string_view to,
+                      double usage_fraction) noexcept override;
     void listener_failed(std::string_view endpoint, std::string_view what) noexcept override;
 
 private:

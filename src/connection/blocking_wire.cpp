@@ -350,6 +350,11 @@ std::size_t BlockingWire::in_flight() const {
     return multiplexer_.in_flight();
 }
 
+std::size_t BlockingWire::bytes_in_flight() const {
+    const Lock lock(mutex_);
+    return multiplexer_.bytes_in_flight();
+}
+
 std::size_t BlockingWire::waiting() const {
     const Lock lock(mutex_);
     return line_.size();

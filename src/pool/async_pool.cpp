@@ -325,13 +325,16 @@ void AsyncPool::refresh() {
 void AsyncPool::publish() noexcept {
     std::size_t in_flight = 0;
     std::size_t busy = 0;
+    std::size_t bytes = queue_.bytes();
     for (const Wire& wire : wires_) {
         in_flight += wire.wire->in_flight();
+        bytes += wire.wire->bytes_in_flight();
         busy += wire.wire->in_flight() != 0 ? 1 : 0;
     }
     figures_->in_flight.store(in_flight, std::memory_order_relaxed);
     figures_->waiting.store(queue_.size(), std::memory_order_relaxed);
     figures_->busy.store(busy, std::memory_order_relaxed);
+    figures_->bytes.store(bytes, std::memory_order_relaxed);
 }
 
 void AsyncPool::stop_intake(const Error& error) {

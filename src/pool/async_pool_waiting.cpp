@@ -38,6 +38,7 @@ std::optional<Error> AsyncPool::wait(Operation& operation, Tenant& tenant, bool 
     }
     queue_.push(tenant, operation, passed);
     figures_->waiting.store(queue_.size(), std::memory_order_relaxed);
+    figures_->bytes.fetch_add(operation.encoded_bound(), std::memory_order_relaxed);  // until the next turn tells
     refresh();
     expire_at(operation.call_deadline());
     // Last: a dial may fail before it has to wait, and then the operation has ended when this returns.

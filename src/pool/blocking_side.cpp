@@ -304,6 +304,7 @@ BlockingSide::Figures BlockingSide::figures() const {
             const std::size_t in_flight = one.wire->in_flight();
             figures.in_flight += in_flight;
             figures.busy += in_flight != 0 ? 1 : 0;
+            if (in_flight != 0) figures.bytes += one.wire->bytes_in_flight();
         }
     }
     return figures;

@@ -86,6 +86,7 @@ public:
         std::size_t waiting = 0;    ///< for the first shared wire
         std::size_t in_flight = 0;  ///< on shared wires
         std::size_t busy = 0;       ///< shared wires with something in flight
+        std::size_t bytes = 0;      ///< of what is in flight on shared wires
     };
     Figures figures() const;
 

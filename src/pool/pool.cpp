@@ -82,12 +82,14 @@ PoolFigures Pool::figures() const {
         figures.waiting += blocking.waiting;
         figures.in_flight += blocking.in_flight;
         busy += blocking.busy;
+        figures.queued_bytes += blocking.bytes;
     }
     if (const AsyncFigures* const async = async_published_.load(std::memory_order_acquire)) {
         figures.waiting += async->waiting.load(std::memory_order_relaxed);
         figures.in_flight +=
             async->in_flight.load(std::memory_order_relaxed) + async->own.load(std::memory_order_relaxed);
         busy += async->busy.load(std::memory_order_relaxed);
+        figures.queued_bytes += async->bytes.load(std::memory_order_relaxed);
     }
     figures.available = figures.created - std::min(busy, figures.created);
     return figures;

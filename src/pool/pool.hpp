@@ -35,6 +35,8 @@ struct PoolFigures {
     std::size_t min_idle = 0;
     std::uint64_t retries = 0;    ///< attempts after a call's first
     std::uint64_t exhausted = 0;  ///< attempts that found no connection and no room in time
+    /// Of the commands that are not answered, but those on connections of their own, and of async calls that wait.
+    std::size_t queued_bytes = 0;
 };
 
 /// Thread-safe. Its two sides are made when they are first used: an unused pool is a few hundred bytes.

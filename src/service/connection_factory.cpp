@@ -52,6 +52,7 @@ PoolSnapshot snapshot_of(const pool::Pool& pool) {
     out.min_idle = figures.min_idle;
     out.waiting = figures.waiting;
     out.in_flight = figures.in_flight;
+    out.queued_bytes = figures.queued_bytes;
     out.retries = figures.retries;
     out.exhausted = figures.exhausted;
     return out;

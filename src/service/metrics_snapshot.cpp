@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <boost/json/array.hpp>
@@ -17,13 +19,10 @@ namespace json = boost::json;
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 json::object pool_json(const PoolSnapshot& pool) {
-    return {{"created_connections", pool.created},
-            {"available_connections", pool.available},
-            {"max_connections", pool.max},
-            {"leased_connections", pool.leased},
-            {"waiting_callers", pool.waiting},
-            {"in_flight_commands", pool.in_flight},
-            {"retries", pool.retries},
+    return {{"created_connections", pool.created}, {"available_connections", pool.available},
+            {"max_connections", pool.max},         {"leased_connections", pool.leased},
+            {"waiting_callers", pool.waiting},     {"in_flight_commands", pool.in_flight},
+            {"queued_bytes", pool.queued_bytes},   {"retries", pool.retries},
             {"exhausted", pool.exhausted}};
 }
 
@@ -76,6 +75,12 @@ int gravity(CircuitState state) noexcept {
     return 0;
 }
 
+bool is_busier(const PoolSnapshot* a, const PoolSnapshot* b) noexcept {
+    const auto load = [](const PoolSnapshot& pool) { return pool.in_flight + pool.waiting + pool.leased; };
+    return std::make_tuple(load(*a), a->created, std::string_view(b->name)) >
+           std::make_tuple(load(*b), b->created, std::string_view(a->name));
+}
+
 bool is_worse(const NodeSnapshot& a, const NodeSnapshot& b) noexcept { return gravity(a.state) < gravity(b.state); }
 
 }  // namespace
@@ -88,6 +93,7 @@ PoolSnapshot& PoolSnapshot::operator+=(const PoolSnapshot& other) noexcept {
     min_idle += other.min_idle;
     waiting += other.waiting;
     in_flight += other.in_flight;
+    queued_bytes += other.queued_bytes;
     retries += other.retries;
     exhausted += other.exhausted;
     return *this;
@@ -111,9 +117,7 @@ boost::json::object service::factory_json(const MetricsSnapshot& snapshot) {
     const std::size_t listed = std::min(rows.size(), listed_pools);
     const auto middle = rows.begin() + static_cast<std::ptrdiff_t>(listed);
     if (listed != rows.size()) {
-        std::partial_sort(rows.begin(), middle, rows.end(), [](const PoolSnapshot* a, const PoolSnapshot* b) {
-            return a->in_flight + a->created > b->in_flight + b->created;
-        });
+        std::partial_sort(rows.begin(), middle, rows.end(), is_busier);
     }
     json::object pools;
     std::for_each(rows.begin(), middle, [&](const PoolSnapshot* pool) { pools[pool->name] = pool_json(*pool); });
@@ -125,12 +129,14 @@ boost::json::object service::factory_json(const MetricsSnapshot& snapshot) {
                      {"projects_count", snapshot.projects},
                      {"created_connections", totals.created},
                      {"pools", std::move(pools)},
-                     {"totals", pool_json(totals)}};
-    if (listed != rows.size()) {
-        json::object rest = pool_json(others);
-        rest["pools_count"] = rows.size() - listed;
-        out["other_pools"] = std::move(rest);
-    }
+                     {"totals", pool_json(totals)},
+                     {"queues",
+                      {{"waiting_callers", totals.waiting},
+                       {"queued_commands", totals.in_flight},
+                       {"queued_bytes", totals.queued_bytes}}}};
+    json::object omitted = pool_json(others);
+    omitted["count"] = rows.size() - listed;
+    out["pools_omitted"] = std::move(omitted);
     json::object nodes;
     for (const NodeSnapshot& node : snapshot.nodes) nodes[node.endpoint] = node_json(node);
     if (!snapshot.nodes.empty()) {

@@ -21,6 +21,7 @@
 #include "base/telemetry_list.hpp"
 #include "connection/server_error.hpp"
 #include "dispatch/dispatcher.hpp"
+#include "service/health_probe.hpp"
 #include "service/log_telemetry.hpp"
 #include "service/metrics_snapshot.hpp"
 #include "service/monitor.hpp"
@@ -121,6 +122,7 @@ struct RedisService::Impl {
     struct Running {
         std::vector<std::unique_ptr<OwnLane>> own_lanes;
         std::shared_ptr<RedisConnectionFactory> factory;
+        std::shared_ptr<service::HealthWatch> health;
         std::shared_ptr<service::Monitor> monitor;
 
         ~Running() {
@@ -152,11 +154,13 @@ struct RedisService::Impl {
             }
         }
         const RedisConnectionFactory::Lane first = lanes.front();
-        std::vector<std::shared_ptr<Telemetry>> told{service::make_log_telemetry(nullptr)};
+        const auto log = service::make_log_telemetry(nullptr);
+        std::vector<std::shared_ptr<Telemetry>> told{log};
         told.insert(told.end(), telemetry.begin(), telemetry.end());
-        made->factory = std::make_shared<RedisConnectionFactory>(
-            config, std::move(lanes), std::make_shared<base::TelemetryList>(std::move(told)));
-        made->monitor = std::make_shared<service::Monitor>(first, made->factory);
+        const auto all = std::make_shared<base::TelemetryList>(std::move(told));
+        made->factory = std::make_shared<RedisConnectionFactory>(config, std::move(lanes), all);
+        made->health = std::make_shared<service::HealthWatch>(made->factory->config(), listeners, log, all);
+        made->monitor = std::make_shared<service::Monitor>(first, made->factory, made->health);
         return made;
     }
 
@@ -169,6 +173,17 @@ struct RedisService::Impl {
         const std::lock_guard lock(mutex);
         if (!running) raise(not_initialized());
         return running->factory;
+    }
+    // What a look at health needs; as above.
+    struct Looking {
+        std::shared_ptr<RedisConnectionFactory> factory;
+        std::shared_ptr<service::HealthWatch> health;
+    };
+    Looking looking() const {
+        if (is_forked()) raise(base::forked_error());
+        const std::lock_guard lock(mutex);
+        if (!running) raise(not_initialized());
+        return {running->factory, running->health};
     }
     bool is_running() const {
         if (is_forked()) raise(base::forked_error());
@@ -190,6 +205,7 @@ struct RedisService::Impl {
     asio::io_context* loop;
     std::vector<std::shared_ptr<Telemetry>> telemetry;
     std::shared_ptr<MetricsSources> sources = std::make_shared<MetricsSources>();
+    std::shared_ptr<service::HealthListeners> listeners = std::make_shared<service::HealthListeners>();
     mutable std::mutex mutex;
     std::unique_ptr<Running> running;
 };
@@ -230,22 +246,29 @@ ProjectIsolatedRedisClient RedisService::get_connection(std::string_view project
 
 RedisAdminClient RedisService::admin() { return impl_->factory()->admin(); }
 
-boost::json::object RedisService::health_check() {
-    const auto factory = impl_->factory();
-    return service::judge(service::sample_blocking(*factory), *factory);
+boost::json::object RedisService::health_check(const HealthOptions& options) {
+    const TimePoint start = Clock::now();
+    const Impl::Looking at = impl_->looking();
+    return at.health->judge(service::sample_blocking(*at.factory, options.deadline), *at.factory, start);
 }
 
-asio::awaitable<boost::json::object> RedisService::async_health_check() {
-    const auto factory = impl_->factory();
-    const service::HealthSample sample = co_await service::sample_async(*factory);
-    co_return service::judge(sample, *factory);
+asio::awaitable<boost::json::object> RedisService::async_health_check(HealthOptions options) {
+    const TimePoint start = Clock::now();
+    const Impl::Looking at = impl_->looking();
+    auto samples = co_await service::sample_async(*at.factory, options.deadline);
+    co_return at.health->judge(std::move(samples), *at.factory, start);
 }
 
-boost::json::object RedisService::last_health() const {
-    if (impl_->is_forked()) raise(base::forked_error());
-    const std::lock_guard lock(impl_->mutex);
-    if (!impl_->running) raise(not_initialized());
-    return impl_->running->monitor->last();
+boost::json::object RedisService::last_health() const { return impl_->looking().health->last(); }
+
+boost::json::array RedisService::health_history() const { return impl_->looking().health->history(); }
+
+ListenerHandle RedisService::add_health_listener(HealthListener listener) {
+    return impl_->listeners->health.add(std::move(listener));
+}
+
+ListenerHandle RedisService::add_memory_listener(MemoryListener listener) {
+    return impl_->listeners->memory.add(std::move(listener));
 }
 
 boost::json::object RedisService::get_metrics() const { return to_json(metrics_snapshot()); }

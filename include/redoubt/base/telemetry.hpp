@@ -90,7 +90,10 @@ public:
     /// It was given back, or closed, after so long.
     virtual void connection_returned(std::string_view /*endpoint*/, std::string_view /*pool*/,
                                      Duration /*used*/) noexcept {}
-    /// A listener for state changes of a breaker threw, which it must not; with what it threw.
+    /// A server's memory crossed a threshold, up or down: `healthy`, `warning`, `critical`. `usage_fraction`: of its limit.
+    virtual void memory_alert(std::string_view /*endpoint*/, std::string_view /*from*/, std::string_view /*to*/,
+                              double /*usage_fraction*/) noexcept {}
+    /// A listener of whatever kind threw, which it must not; with what it threw.
     virtual void listener_failed(std::string_view /*endpoint*/, std::string_view /*what*/) noexcept {}
 };
 

@@ -17,15 +17,16 @@ namespace redoubt {
 
 /// One pool: gauges of this moment, and counters since it was made.
 struct PoolSnapshot {
-    std::string name;           ///< its project's id; `shared-0` and so on where all projects share their pools
-    std::size_t created = 0;    ///< open connections
-    std::size_t available = 0;  ///< of them, those that nobody is using right now
-    std::size_t leased = 0;     ///< of them, those that one call has to itself
-    std::size_t max = 0;        ///< its capacity
-    std::size_t min_idle = 0;   ///< kept open
-    std::size_t waiting = 0;    ///< calls that wait for a connection, or for room on one
-    std::size_t in_flight = 0;  ///< commands that are not answered
-    std::uint64_t retries = 0;  ///< attempts after a call's first
+    std::string name;              ///< its project's id; `shared-0` and so on where all projects share their pools
+    std::size_t created = 0;       ///< open connections
+    std::size_t available = 0;     ///< of them, those that nobody is using right now
+    std::size_t leased = 0;        ///< of them, those that one call has to itself
+    std::size_t max = 0;           ///< its capacity
+    std::size_t min_idle = 0;      ///< kept open
+    std::size_t waiting = 0;       ///< calls that wait for a connection, or for room on one
+    std::size_t in_flight = 0;     ///< commands that are not answered
+    std::size_t queued_bytes = 0;  ///< of those, but for connections of one call's own, and of async calls that wait
+    std::uint64_t retries = 0;     ///< attempts after a call's first
     std::uint64_t exhausted =
         0;  ///< attempts that found no connection and no room in time (RedisPoolExhaustedException)
 
@@ -81,7 +82,7 @@ struct MetricsSnapshot {
 inline constexpr std::size_t listed_pools = 100;
 
 /// What `RedisService::get_metrics()` returns: the original's names, and more beside them. Lists the busiest
-/// `listed_pools` pools; the others are summed up as `other_pools`.
+/// `listed_pools` pools; the others are summed up as `pools_omitted`.
 boost::json::object to_json(const MetricsSnapshot& snapshot);
 
 }  // namespace redoubt

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include <redoubt/base/config.hpp>
@@ -14,6 +15,7 @@
 #include <redoubt/service/admin.hpp>
 #include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
+#include <redoubt/service/health_events.hpp>
 #include <redoubt/service/metrics_snapshot.hpp>
 
 namespace boost::asio {
@@ -63,8 +65,9 @@ public:
     RedisAdminClient admin();
 
     /// The original's JSON (README): status, factory, test_operations, memory, and more beside them. Never throws for
-    /// a server in trouble: that is what it reports. Answers within two seconds.
-    boost::json::object health_check();
+    /// a server in trouble: that is what it reports. Answers within the deadline, two seconds unless it is said.
+    /// @throws RedisConnectionException when not initialized
+    boost::json::object health_check(const HealthOptions& options = {});
     /// The original's names: `initialized`, `connection_factory.pools_count`, `.circuit_breaker.state`, and more.
     boost::json::object get_metrics() const;
     /// The figures from which `get_metrics` and the exporters make theirs. Costs a short lock a pool.
@@ -81,11 +84,19 @@ public:
     /// The same for a program whose loop is the service's: the blocking forms would wait for nothing there, but they
     /// would hold the loop up. On the service's loop.
     boost::asio::awaitable<void> async_initialize();
-    boost::asio::awaitable<boost::json::object> async_health_check();
+    boost::asio::awaitable<boost::json::object> async_health_check(HealthOptions options = {});
 
     /// What the monitor saw last; empty before its first round.
     boost::json::object last_health() const;
-    /// Told of breaker transitions, connections, and calls if it watches them, besides the log: in place of what was set or
+    /// The monitor's last 100 results, the oldest first; without `factory.pools`. They end with `close`.
+    boost::json::array health_history() const;
+    /// Told when the monitor finds another status (health_events.hpp), until the returned object is destroyed. May be added
+    /// before `initialize`, and lasts over `close` and `initialize`; in a child process (`fork`) it has to be added again.
+    [[nodiscard]] ListenerHandle add_health_listener(HealthListener listener);
+    /// Told when the server's memory crosses a threshold, up or down, once a crossing (memory_alert.hpp), whether the
+    /// monitor or a `health_check` saw it. Else as above.
+    [[nodiscard]] ListenerHandle add_memory_listener(MemoryListener listener);
+    /// Told of breaker transitions, connections, memory alerts, and calls if it watches them, besides the log: in place of what was set or
     /// added before; null: of nothing. Before `initialize`.
     void set_telemetry(std::shared_ptr<Telemetry> telemetry);
     /// The same, besides those that are there; they are told in the order in which they came, and at most 63 are. Before

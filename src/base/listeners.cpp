@@ -1,5 +1,5 @@
-// policy: listeners of a breaker; see the header.
-#include <redoubt/policy/circuit_listeners.hpp>
+// base: listeners; see the header.
+#include <redoubt/base/listeners.hpp>
 
 #include <algorithm>
 #include <condition_variable>
@@ -7,21 +7,20 @@
 #include <exception>
 #include <mutex>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace redoubt {
 
-struct CircuitSubscription::Entry {
-    CircuitListener listener;
+struct ListenerHandle::Entry {
+    std::function<void(const void*)> listener;
 };
 
-// One thread at a time tells, in order, also what others changed meanwhile; and no lock is held while a listener runs. So a
-// listener may change the state again or end any subscription, and no two wait for each other.
-struct CircuitSubscription::Registry {
+// One thread at a time tells, in order, also what others brought about meanwhile; and no lock is held while a listener runs.
+// So a listener may bring about another event or end any handle, and no two wait for each other.
+struct ListenerHandle::Shared {
     std::mutex mutex;
     std::vector<std::shared_ptr<Entry>> entries;
-    std::deque<CircuitStateChange> untold;
+    std::deque<std::shared_ptr<const void>> untold;
     bool telling = false;
     std::thread::id teller;
     const Entry* told = nullptr;  // its listener runs
@@ -32,10 +31,10 @@ struct CircuitSubscription::Registry {
     }
 };
 
-CircuitSubscription::CircuitSubscription(std::weak_ptr<Registry> registry, std::shared_ptr<Entry> entry) noexcept
+ListenerHandle::ListenerHandle(std::weak_ptr<Shared> registry, std::shared_ptr<Entry> entry) noexcept
     : registry_(std::move(registry)), entry_(std::move(entry)) {}
 
-CircuitSubscription& CircuitSubscription::operator=(CircuitSubscription&& other) noexcept {
+ListenerHandle& ListenerHandle::operator=(ListenerHandle&& other) noexcept {
     if (this != &other) {
         end();
         registry_ = std::move(other.registry_);
@@ -44,7 +43,7 @@ CircuitSubscription& CircuitSubscription::operator=(CircuitSubscription&& other)
     return *this;
 }
 
-void CircuitSubscription::end() noexcept {
+void ListenerHandle::end() noexcept {
     const std::shared_ptr<Entry> entry = std::exchange(entry_, nullptr);
     const auto registry = std::exchange(registry_, {}).lock();
     if (!entry || !registry) return;
@@ -54,35 +53,35 @@ void CircuitSubscription::end() noexcept {
     registry->listener_returned.wait(lock, [&] { return registry->told != entry.get(); });
 }
 
-CircuitListeners::CircuitListeners() : registry_(std::make_shared<CircuitSubscription::Registry>()) {}
+ListenerRegistry::ListenerRegistry() : shared_(std::make_shared<ListenerHandle::Shared>()) {}
 
-CircuitSubscription CircuitListeners::add(CircuitListener listener) {
-    auto entry = std::make_shared<CircuitSubscription::Entry>(CircuitSubscription::Entry{std::move(listener)});
+ListenerHandle ListenerRegistry::add(std::function<void(const void*)> listener) {
+    auto entry = std::make_shared<ListenerHandle::Entry>(ListenerHandle::Entry{std::move(listener)});
     {
-        const std::lock_guard lock(registry_->mutex);
-        registry_->entries.push_back(entry);
+        const std::lock_guard lock(shared_->mutex);
+        shared_->entries.push_back(entry);
     }
-    return {registry_, std::move(entry)};
+    return {shared_, std::move(entry)};
 }
 
-void CircuitListeners::tell(const CircuitStateChange& change,
+void ListenerRegistry::tell(std::shared_ptr<const void> event,
                             const std::function<void(std::string_view what)>& failed) const {
-    const auto registry = registry_;  // a listener may end what this belongs to
+    const auto registry = shared_;  // a listener may end what this belongs to
     std::unique_lock lock(registry->mutex);
     if (registry->entries.empty()) return;
-    registry->untold.push_back(change);
+    registry->untold.push_back(std::move(event));
     if (std::exchange(registry->telling, true)) return;
     registry->teller = std::this_thread::get_id();
     while (!registry->untold.empty()) {
-        const CircuitStateChange next = std::move(registry->untold.front());
+        const auto next = std::move(registry->untold.front());
         registry->untold.pop_front();
         const auto entries = registry->entries;
         for (const auto& entry : entries) {
-            if (!entry->listener || !registry->holds(entry)) continue;
+            if (!registry->holds(entry)) continue;
             registry->told = entry.get();
             lock.unlock();
             try {
-                entry->listener(next);
+                entry->listener(next.get());
             } catch (const std::exception& thrown) {
                 failed(thrown.what());
             } catch (...) {
