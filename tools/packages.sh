@@ -30,6 +30,8 @@ packages_of() {
             ;;
         any-server) command -v valkey-server >/dev/null || echo redis-server ;;
         test) echo libgtest-dev redis-server redis-tools valkey-server valkey-tools ;;
+        page) echo nodejs npm ;;
+        browser) echo chromium ;;
         bench) echo libhiredis-dev libbenchmark-dev valgrind ;;
         clang) echo clang-14 libclang-rt-14-dev ;;
         lint) echo clang-format-14 clang-tidy-14 ;;
@@ -41,6 +43,8 @@ packages_of() {
 program_of() {
     case $1 in
         g++ | cmake | ccache | redis-server | valkey-server | clang-format-14 | clang-tidy-14 | valgrind) echo "$1" ;;
+        npm | chromium) echo "$1" ;;
+        nodejs) echo node ;;
         clang-14) echo clang++-14 ;;
         ninja-build) echo ninja ;;
         redis-tools) echo redis-cli ;;
@@ -74,6 +78,14 @@ need() {
     [[ -n $missing ]] || return 0
     mapfile -t packages <<<"$missing"
     install_packages "${packages[@]}"
+}
+
+# want NAME...: as `need`, where it is possible; what is not to be had is said, and done without.
+want() {
+    local name
+    for name in "$@"; do
+        (need "$name") || say "WITHOUT $name ($(packages_of "$name")): what needs it is left out"
+    done
 }
 
 # Elsewhere than on Debian 12 package names differ: check the programs, and leave the libraries to CMake.
