@@ -1,4 +1,4 @@
-# The page of `redoubt serve` (web/): its npm packages, its bundle, and the bundle as C++ in the library. Everything is
+# The page of `redoubt serve` (web/): its npm packages, its bundle, and the bundle as C++ in the command. Everything is
 # written below the build folder. Without Node.js, or when npm cannot get the packages, the rest is built and this says so.
 set(REDOUBT_PAGE AUTO CACHE STRING "The page at /: AUTO (if Node.js and npm are there), ON (required), OFF")
 set_property(CACHE REDOUBT_PAGE PROPERTY STRINGS AUTO ON OFF)
