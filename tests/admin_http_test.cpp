@@ -41,8 +41,8 @@ struct Gate {
 class Http : public ::testing::Test {
 protected:
     void start(HttpLimits limits = {}, std::string token = {}) {
-        rig = std::make_unique<HttpRig>(
-            [this](Router& router, asio::io_context& loop) { add_routes(router, loop); }, limits, std::move(token));
+        rig = std::make_unique<HttpRig>([this](Router& router, asio::io_context& loop) { add_routes(router, loop); },
+                                        limits, std::move(token));
     }
     void add_routes(Router& router, asio::io_context& loop) {
         gate = std::make_shared<Gate>(loop);
@@ -56,9 +56,11 @@ protected:
         router.add({"GET", "/big", [](Request) -> asio::awaitable<Response> {
                         co_return Response::text(200, "text/plain", std::string(16u << 20, 'x'));
                     }});
-        router.add({"GET", "/open", [](Request) -> asio::awaitable<Response> {
+        router.add({"GET", "/open",
+                    [](Request) -> asio::awaitable<Response> {
                         co_return Response::text(200, "text/plain", "open").with("Content-Security-Policy", "own");
-                    }, false});
+                    },
+                    false});
         router.add({"GET", "/wait", [held = gate](Request) -> asio::awaitable<Response> {
                         co_await held->pass();
                         co_return Response::text(200, "text/plain", "waited");
@@ -120,8 +122,9 @@ TEST_F(Http, AnswersRequestsOfOneConnectionInOrder) {
     const std::string bytes("\0\xff\r\n", 4);
     EXPECT_EQ(client.ask("PUT", "/echo/a%2Fb%20c", {}, bytes).body, "a/b c=" + bytes);
     // Sent in one piece; a body in chunks.
-    client.send(HttpClient::request("GET", "/hello") + HttpClient::request("PUT", "/echo/x", {}, "1") +
-                "PUT /echo/y HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n2\r\n2\r\n34\r\n0\r\n\r\n");
+    client.send(
+        HttpClient::request("GET", "/hello") + HttpClient::request("PUT", "/echo/x", {}, "1") +
+        "PUT /echo/y HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n2\r\n2\r\n34\r\n0\r\n\r\n");
     EXPECT_EQ(client.read_answer().body, "hello");
     EXPECT_EQ(client.read_answer().body, "x=1");
     EXPECT_EQ(client.read_answer().body, "y=234");
@@ -197,8 +200,7 @@ TEST_F(Http, WhatIsTooLargeIsRefusedBeforeItIsRead) {
     EXPECT_EQ(rig->get("/hello", "X: " + std::string(4000, 'x') + "\r\n").status, 431U);
     HttpClient endless(rig->port());
     endless.send("GET /hello HTTP/1.1\r\n");
-    while (endless.send("X: y\r\n" + std::string(0, ' '))) {
-    }  // until the server has enough of it
+    while (endless.send("X: y\r\n" + std::string(0, ' '))) {}  // until the server has enough of it
     HttpClient client(rig->port());
     client.send("PUT /echo/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n\r\n");
     EXPECT_EQ(client.read_answer().status, 413U);

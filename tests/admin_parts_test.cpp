@@ -1,4 +1,5 @@
 // admin: the pure parts of the HTTP endpoint: request targets, the table of routes, who may ask, and counting calls.
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <vector>
@@ -85,8 +86,8 @@ TEST(AccessRules, WithoutATokenOnlyALoopbackHostIsAnswered) {
     for (const char* host : {"localhost", "LOCALHOST:80", "127.0.0.1:9", "127.9.9.9", "[::1]:80", "[::1]"}) {
         EXPECT_EQ(status(access, request("GET", {{"Host", host}})), 0U) << host;
     }
-    for (const char* host : {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "", "[::2]",
-                             "[::1", "0.0.0.0", "::1"}) {
+    for (const char* host : {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "",
+                             "[::2]", "[::1", "0.0.0.0", "::1"}) {
         EXPECT_EQ(status(access, request("GET", {{"Host", host}})), 403U) << host;
     }
     EXPECT_EQ(status(access, request("GET", {})), 0U);  // HTTP/1.0: no browser
@@ -101,9 +102,9 @@ TEST(AccessRules, ATokenIsComparedAsAWhole) {
     };
     EXPECT_EQ(with("Bearer " + token), 0U);
     EXPECT_EQ(with("bearer " + token), 0U);
-    EXPECT_EQ(with("Basic " + std::string("OjAxMjM0NTY3ODlhYmNkZWY=")), 0U);          // :token
-    EXPECT_EQ(with("Basic " + std::string("dXNlcjowMTIzNDU2Nzg5YWJjZGVm")), 0U);      // user:token
-    EXPECT_EQ(with("Basic " + std::string("MDEyMzQ1Njc4OWFiY2RlZg==")), 401U);        // token
+    EXPECT_EQ(with("Basic " + std::string("OjAxMjM0NTY3ODlhYmNkZWY=")), 0U);      // :token
+    EXPECT_EQ(with("Basic " + std::string("dXNlcjowMTIzNDU2Nzg5YWJjZGVm")), 0U);  // user:token
+    EXPECT_EQ(with("Basic " + std::string("MDEyMzQ1Njc4OWFiY2RlZg==")), 401U);    // token
     for (const std::string bad : {"", "Bearer", "Bearer ", "Bearer 0123456789abcde", "Bearer 0123456789abcdeg", "Basic",
                                   "Basic ====", "Basic !", "Digest x"}) {
         EXPECT_EQ(with(bad), 401U) << bad;
@@ -137,7 +138,13 @@ TEST(AccessRules, AForeignPageMayNotChangeAnything) {
 
 void count(CallMetrics& metrics, std::string_view operation, std::string_view project, Duration took,
            const Error* error = nullptr) {
-    metrics.call_ended({operation, 1, project}, {"endpoint", took, 1, error});
+    CallInfo call;
+    call.operation = operation;
+    call.project_id = project;
+    CallOutcome outcome;
+    outcome.duration = took;
+    outcome.error = error;
+    metrics.call_ended(call, outcome);
 }
 
 TEST(CallCounting, ByCommandProjectAndOutcome) {
@@ -166,6 +173,17 @@ TEST(CallCounting, ByCommandProjectAndOutcome) {
     EXPECT_EQ(rows[3].durations.count(), 2U);
     EXPECT_EQ(rows[4].operation, "SET");
     EXPECT_EQ(metrics.totals().count(), 8U);
+
+    // Of connections, by pool; they are no calls.
+    metrics.connection_opened("endpoint", "alpha", std::chrono::milliseconds(1));
+    metrics.connection_obtained("endpoint", "alpha", std::chrono::milliseconds(2));
+    metrics.connection_returned("endpoint", "alpha", std::chrono::milliseconds(3));
+    EXPECT_EQ(metrics.totals().count(), 8U);
+    const auto all = metrics.rows();
+    ASSERT_EQ(all.size(), 8U);
+    EXPECT_EQ(all[5].measure, CallMetrics::Measure::create_time);
+    EXPECT_EQ(all[7].measure, CallMetrics::Measure::use_time);
+    EXPECT_NEAR(all[7].durations.sum_seconds, 0.003, 1e-9);
 }
 
 TEST(CallCounting, QuantilesAreThoseOfTheirBuckets) {

@@ -8,6 +8,7 @@
 #include <redoubt/base/result.hpp>
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/embedded/embedded_server.hpp>
+#include <redoubt/otel/otel_telemetry.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
 #include <redoubt/policy/circuit_listeners.hpp>
 #include <redoubt/resp/cmd.hpp>
@@ -17,4 +18,5 @@
 #include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
 #include <redoubt/service/connection_factory.hpp>
+#include <redoubt/service/metrics_snapshot.hpp>
 #include <redoubt/service/service.hpp>

@@ -52,10 +52,11 @@ DurationHistogram DurationHistogram::since(const DurationHistogram& earlier) con
     return difference;
 }
 
-CallMetrics::Series::Series(const Key& key) : operation(key.operation), project(key.project), error(key.error) {}
+CallMetrics::Series::Series(const Key& key)
+    : measure(key.measure), operation(key.operation), project(key.project), error(key.error) {}
 
 bool CallMetrics::Series::is(const Key& key) const noexcept {
-    return error == key.error && operation == key.operation && project == key.project;
+    return error == key.error && measure == key.measure && operation == key.operation && project == key.project;
 }
 
 DurationHistogram CallMetrics::Series::read() const noexcept {
@@ -65,15 +66,11 @@ DurationHistogram CallMetrics::Series::read() const noexcept {
     return out;
 }
 
-namespace {
-
-template <class Key>
-std::size_t hash_of(const Key& key) noexcept {
+std::size_t CallMetrics::hash_of(const Key& key) noexcept {
     const std::hash<std::string_view> hash;
-    return (hash(key.operation) * 31 + hash(key.project)) * 31 + key.error;
+    return ((hash(key.operation) * 31 + hash(key.project)) * 31 + key.error) * 31 +
+           static_cast<std::size_t>(key.measure);
 }
-
-}  // namespace
 
 CallMetrics::Series* CallMetrics::find(const Key& key) const noexcept {
     // Never more than half full, so that there is an empty slot to end at.
@@ -88,10 +85,10 @@ CallMetrics::Series& CallMetrics::find_or_make(Key key) {
     key.project = key.project.empty() ? key.project : projects_.label_of(key.project);
     const std::lock_guard lock(making_);
     if (Series* const known = find(key)) return *known;
-    // The last places are kept for the sums of what came too late, one for each outcome.
-    constexpr std::size_t kept = 32;
+    // The last places are kept for the sums of what came too late, one for each measure and outcome.
+    constexpr std::size_t kept = 64;
     if (made_.size() >= max_series - kept) {
-        key.operation = other_operation;
+        if (key.measure == Measure::call) key.operation = other_operation;
         key.project = base::BoundedLabels::other;
         if (Series* const known = find(key)) return *known;
     }
@@ -102,19 +99,31 @@ CallMetrics::Series& CallMetrics::find_or_make(Key key) {
     return made;
 }
 
-void CallMetrics::call_ended(const CallInfo& call, const CallOutcome& outcome) noexcept {
+void CallMetrics::count(const Key& key, Duration took) noexcept {
     try {
-        const Key key{
-            call.operation, call.project_id,
-            static_cast<std::uint8_t>(outcome.error == nullptr ? 0 : static_cast<int>(outcome.error->kind) + 1)};
         Series& series = find_or_make(key);
-        const double seconds = std::chrono::duration<double>(outcome.duration).count();
-        series.counts[bucket_of(seconds)].fetch_add(1, std::memory_order_relaxed);
-        const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(outcome.duration).count();
+        series.counts[bucket_of(std::chrono::duration<double>(took).count())].fetch_add(1, std::memory_order_relaxed);
+        const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(took).count();
         series.nanoseconds.fetch_add(nanoseconds, std::memory_order_relaxed);
     } catch (const std::bad_alloc&) {
         // Not counted; the call itself must not fail for it.
     }
+}
+
+void CallMetrics::call_ended(const CallInfo& call, const CallOutcome& outcome) noexcept {
+    const Error* const error = outcome.error != nullptr ? outcome.error : outcome.reply_error;
+    const int kind = error == nullptr ? 0 : static_cast<int>(error->kind) + 1;
+    count({Measure::call, call.operation, call.project_id, static_cast<std::uint8_t>(kind)}, outcome.duration);
+}
+
+void CallMetrics::connection_opened(std::string_view /*endpoint*/, std::string_view pool, Duration took) noexcept {
+    count({Measure::create_time, {}, pool}, took);
+}
+void CallMetrics::connection_obtained(std::string_view /*endpoint*/, std::string_view pool, Duration waited) noexcept {
+    count({Measure::wait_time, {}, pool}, waited);
+}
+void CallMetrics::connection_returned(std::string_view /*endpoint*/, std::string_view pool, Duration used) noexcept {
+    count({Measure::use_time, {}, pool}, used);
 }
 
 template <class Visit>
@@ -129,17 +138,20 @@ std::vector<CallMetrics::Row> CallMetrics::rows() const {
     for_each([&](const Series& series) {
         std::optional<ErrorKind> error;
         if (series.error != 0) error = static_cast<ErrorKind>(series.error - 1);
-        all.push_back({series.operation, series.project, error, series.read()});
+        all.push_back({series.measure, series.operation, series.project, error, series.read()});
     });
     std::sort(all.begin(), all.end(), [](const Row& a, const Row& b) {
-        return std::tie(a.operation, a.project, a.error) < std::tie(b.operation, b.project, b.error);
+        return std::tie(a.measure, a.operation, a.project, a.error) <
+               std::tie(b.measure, b.operation, b.project, b.error);
     });
     return all;
 }
 
 DurationHistogram CallMetrics::totals() const {
     DurationHistogram sum;
-    for_each([&](const Series& series) { sum += series.read(); });
+    for_each([&](const Series& series) {
+        if (series.measure == Measure::call) sum += series.read();
+    });
     return sum;
 }
 

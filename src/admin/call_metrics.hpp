@@ -1,4 +1,5 @@
-// admin: counts the calls of a service by command, project and outcome, and how long they took: what Prometheus asks for.
+// admin: how long the calls of a service took, by command, project and outcome, and what its connections cost: counted
+// for Prometheus.
 #pragma once
 
 #include <array>
@@ -47,20 +48,27 @@ public:
 
     bool watches_calls() const noexcept override { return true; }
     void call_ended(const CallInfo& call, const CallOutcome& outcome) noexcept override;
+    void connection_opened(std::string_view endpoint, std::string_view pool, Duration took) noexcept override;
+    void connection_obtained(std::string_view endpoint, std::string_view pool, Duration waited) noexcept override;
+    void connection_returned(std::string_view endpoint, std::string_view pool, Duration used) noexcept override;
 
+    /// What was measured: calls, or of connections how long they took to open, were waited for, and were kept.
+    enum class Measure : std::uint8_t { call, create_time, wait_time, use_time };
     struct Row {
+        Measure measure = Measure::call;
         std::string operation;           ///< from the command table; `_OTHER` once there are too many series
-        std::string project;             ///< a project id, `other`, or empty for calls of no project
+        std::string project;             ///< a project id, or a pool's name; `other`; empty for calls of no project
         std::optional<ErrorKind> error;  ///< nullopt: it had its replies
         DurationHistogram durations;
     };
-    /// In the order of operation, project, error.
+    /// In the order of measure, operation, project, error.
     std::vector<Row> rows() const;
     /// Of all calls.
     DurationHistogram totals() const;
 
 private:
     struct Key {
+        Measure measure = Measure::call;
         std::string_view operation;
         std::string_view project;
         std::uint8_t error = 0;  // 0: none, else the kind and one more
@@ -69,6 +77,7 @@ private:
         explicit Series(const Key& key);
         bool is(const Key& key) const noexcept;
         DurationHistogram read() const noexcept;
+        Measure measure;
         std::string operation;
         std::string project;
         std::uint8_t error;
@@ -78,6 +87,8 @@ private:
     static constexpr std::size_t max_series = 4096;
     static constexpr std::size_t slots = 2 * max_series;
 
+    void count(const Key& key, Duration took) noexcept;
+    static std::size_t hash_of(const Key& key) noexcept;
     Series* find(const Key& key) const noexcept;
     Series& find_or_make(Key key);
     template <class Visit>

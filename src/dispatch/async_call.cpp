@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dispatch/call_words.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/first_key.hpp"
 #include "dispatch/request.hpp"
@@ -90,16 +91,49 @@ inline void AsyncCall::end(const Error* error) {
     phase_ = Phase::idle;
     const bool initiating = ended_ != nullptr;
     if (initiating) *ended_ = true;
+    if (rare_) [[unlikely]]
+        end_report(error);
     if (error == nullptr) return receiver_->finish(nullptr, initiating ? Ending::posted : Ending::direct);
     Error described = *error;
     state_.describe(described, name_, dispatcher_.origin(), Clock::now());
     receiver_->finish(&described, Ending::posted);
 }
 
+void AsyncCall::begin_report(Telemetry& telemetry) {
+    // An empty batch is no call.
+    if (commands_.count() == 0 && !(rare_ && rare_->refusal)) return;
+    const bool unnamed = name_.empty() && rare_ && rare_->refusal;  // words that were refused
+    CallInfo call = dispatcher_.info_of(unnamed ? rare_->refusal->operation : name_, state_.options());
+    describe_commands(call, commands_.bytes(), commands_.count(), commands_.atomic());
+    const EncodedText text(commands_.bytes());
+    if (commands_.count() != 0) call.text = &text;
+    rare().report.begin(telemetry, call);
+}
+
+void AsyncCall::end_report(const Error* error) noexcept {
+    if (!rare_->report.is_open()) return;
+    const std::string_view endpoint = pool_ != nullptr ? pool_->node().endpoint() : std::string_view();
+    if (error == nullptr) return rare_->report.end(nullptr, state_.attempts(), endpoint);
+    Error described = *error;
+    state_.describe(described, name_, dispatcher_.origin(), Clock::now());
+    rare_->report.end(&described, state_.attempts(), endpoint);
+}
+
+void AsyncCall::abandon() noexcept {
+    if (rare_) {
+        const bool sent = phase_ == Phase::submitted;
+        const Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
+                                      sent ? Stage::sent : Stage::admission, "its loop was destroyed");
+        end_report(&error);
+    }
+    destroy();
+}
+
 Error AsyncCall::of_command(std::uint32_t index, const Error& error) {
     Error described = error;
     const std::string_view name = command_name(commands_.bytes(), index, rare().names);
     state_.describe(described, name.empty() ? name_ : name, dispatcher_.origin(), Clock::now());
+    rare().report.note(described);
     return described;
 }
 
@@ -111,6 +145,8 @@ void AsyncCall::ask_for_room(pool::Node& node) noexcept {
 std::string_view AsyncCall::ordering_key() const noexcept { return first_key(commands_.bytes()); }
 
 void AsyncCall::start() noexcept {
+    if (Telemetry* const watcher = dispatcher_.watcher()) [[unlikely]]
+        begin_report(*watcher);
     if (lane().running_in_this_thread()) return first_attempt();
     begin(Clock::now());
     Start start(*this);
@@ -118,6 +154,7 @@ void AsyncCall::start() noexcept {
     start.keep();
     Error error = dispatcher_.gone_error();
     state_.describe(error, name_, dispatcher_.origin(), Clock::now());
+    if (rare_) end_report(&error);
     receiver_->finish(&error, dispatcher_.is_forked() ? Ending::alone : Ending::elsewhere);
 }
 
@@ -208,13 +245,15 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     const bool of_script = error.stage == Stage::reply && !reader_.trusts();
     record_attempt(pool.node(), admitted(generation_), of_script ? nullptr : &error, source,
                    attempt_deadline() < state_.deadline(), now, attempt_length(now));
-    charge(pool.budget(), error);
+    charge(pool, error);
     const bool partly = commands_.count() > 1 && reader_.taken() != 0;
     Error told = error;
     const std::optional<Duration> length =
         state_.after_failure(dispatcher_.settings(), told,
                              {commands_.retry(), partly, chance(), now, pool.node().refused_until()}, pool.budget());
     if (length && !pool.async().closed()) {
+        pool.count_retry();
+        if (rare_) rare_->report.retried(told, *length);
         pause(*length);
     } else {
         end(&told);

@@ -8,10 +8,12 @@
 #include <boost/asio/post.hpp>
 
 #include <redoubt/dispatch/async_call.hpp>
+#include <redoubt/dispatch/call_report.hpp>
 #include <redoubt/dispatch/call_state.hpp>
 
 #include "connection/blocking_wire.hpp"
 #include "connection/server_error.hpp"
+#include "dispatch/call_words.hpp"
 #include "dispatch/first_key.hpp"
 
 namespace redoubt::dispatch {
@@ -78,8 +80,8 @@ private:
 class NamingSink final : public ReplySink {
 public:
     NamingSink(ReplySink& sink, const Request& request, const CallState& state,
-               const std::shared_ptr<const ErrorOrigin>& origin) noexcept
-        : sink_(sink), request_(request), state_(state), origin_(origin) {}
+               const std::shared_ptr<const ErrorOrigin>& origin, CallReport* report) noexcept
+        : sink_(sink), request_(request), state_(state), origin_(origin), report_(report) {}
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
         return sink_.read(index, cursor, prefix);
     }
@@ -87,6 +89,7 @@ public:
         Error described = error;
         const std::string_view name = request_.name_of(index, names_);
         state_.describe(described, name.empty() ? request_.name() : name, origin_, Clock::now());
+        if (report_ != nullptr) report_->note(described);
         sink_.fail(index, described);
     }
     std::string* long_string(std::uint32_t index, std::size_t size) override { return sink_.long_string(index, size); }
@@ -96,6 +99,7 @@ private:
     const Request& request_;
     const CallState& state_;
     const std::shared_ptr<const ErrorOrigin>& origin_;
+    CallReport* const report_;
     NamesPosition names_;
 };
 
@@ -153,30 +157,49 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
 }
 
 // An answer about the data (WRONGTYPE) says nothing of the server, and neither does a full pool.
-void charge(policy::RetryBudget& budget, const Error& error) noexcept {
-    if (error.kind != ErrorKind::pool_exhausted && policy::may_pass(error)) budget.on_failure();
+void charge(pool::Pool& pool, const Error& error) noexcept {
+    if (error.kind == ErrorKind::pool_exhausted) return pool.count_exhausted();
+    if (policy::may_pass(error)) pool.budget().on_failure();
 }
 
-Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
+const std::shared_ptr<base::TelemetryList>& CallSettings::no_telemetry() {
+    static const auto nobody = std::make_shared<base::TelemetryList>(std::vector<std::shared_ptr<Telemetry>>{});
+    return nobody;
+}
+
+Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, std::shared_ptr<const CallSettings> settings,
                        std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper,
                        std::unique_ptr<topology::Router> scan_router)
     : lane_keeper_(std::move(lane_keeper)),
       router_(std::move(router)),
       scan_router_(std::move(scan_router)),
-      settings_(settings),
+      settings_(std::move(settings)),
       origin_(std::move(origin)),
       lane_(std::move(lane)) {}
 
 std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                      const CallOptions& options) {
-    TimePoint now = Clock::now();
-    CallState state(call_time(settings_, request.block_time()), options, now);
+    CallState state(call_time(*settings_, request.block_time()), options, Clock::now());
+    Telemetry* const told = watcher();
+    if (told == nullptr) [[likely]]
+        return run_to_end(request, sink, prefix, state, nullptr);
+    CallReport report;
+    report_start(report, *told, request, state);
+    std::optional<Error> error = run_to_end(request, sink, prefix, state, &report);
+    report.end(error ? &*error : nullptr, state.attempts(), route(request.scans()).pool.node().endpoint());
+    return error;
+}
+
+std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
+                                            CallState& state, CallReport* report) {
+    TimePoint now = state.start();
     const auto described = [&](Error error) {
         state.describe(error, request.name(), origin_, Clock::now());
         return error;
     };
     if (is_io_thread) return described(io_thread_error());
-    if (request.block_time() == CommandView::forever && !options.deadline) return described(endless_wait_error());
+    if (request.block_time() == CommandView::forever && !state.has_own_deadline())
+        return described(endless_wait_error());
 
     const topology::Route way = route(request.scans());
     pool::Pool& pool = way.pool;
@@ -186,9 +209,9 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     // Of a script, the only kind of single command that is never retried, an error reply says nothing.
     const bool script = request.retry() == RetryCategory::never && !request.atomic();
     std::optional<NamingSink> naming;
-    if (request.replies() != 1) naming.emplace(sink, request, state, origin_);
+    if (request.replies() != 1) naming.emplace(sink, request, state, origin_, report);
     BlockingCall call(request, naming ? *naming : sink, prefix, script ? ErrorTrust::none : ErrorTrust::full,
-                      state.deadline(), attempt_time(settings_, request.block_time()));
+                      state.deadline(), attempt_time(*settings_, request.block_time()));
     if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
     for (;;) {
         const pool::Node::Admission admission = node.admit(now);
@@ -211,11 +234,13 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
             pool.budget().on_success();
             return std::nullopt;
         }
-        charge(pool.budget(), *error);
+        charge(pool, *error);
         const bool partly = call.reader().taken() != 0 && request.replies() > 1;
         const std::optional<Duration> pause = state.after_failure(
-            settings_, *error, {request.retry(), partly, chance(), ended, node.refused_until()}, pool.budget());
+            *settings_, *error, {request.retry(), partly, chance(), ended, node.refused_until()}, pool.budget());
         if (!pause) return described(*error);
+        pool.count_retry();
+        if (report != nullptr) report->retried(*error, *pause);
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
         call.reader().restart();
         now = Clock::now();
@@ -223,7 +248,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
 }
 
 result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOptions& options) {
-    CallState state(settings_.operation_timeout, options, Clock::now());
+    CallState state(settings_->operation_timeout, options, Clock::now());
     pool::Pool& pool = route().pool;
     pool::Node& node = pool.node();
     std::optional<Error> failed = refused_here();
@@ -234,12 +259,45 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
             result<pool::Lease> lease = pool.lease(state.deadline());
             if (lease) return lease;
             failed = lease.error();
+            charge(pool, *failed);
         } else {
             failed = node.circuit_open_error(admission);
         }
     }
     state.describe(*failed, operation, origin_, Clock::now());
+    if (Telemetry* const told = watcher()) {
+        CallReport report;
+        report.begin(*told, info_of(operation, options), state.start());
+        report.end(&*failed, 0, {});
+    }
     return *failed;
+}
+
+CallInfo Dispatcher::info_of(std::string_view operation, const CallOptions& options) const noexcept {
+    CallInfo call;
+    call.operation = operation;
+    call.project_id = origin_->project_id;
+    call.endpoint = origin_->endpoint;
+    call.database = settings_->database;
+    call.context = options.context;
+    return call;
+}
+
+void Dispatcher::report_start(CallReport& report, Telemetry& telemetry, const Request& request,
+                              const CallState& state) const {
+    CallInfo call = info_of(request.name(), state.options());
+    request.describe(call);
+    const RequestText text(request);
+    call.text = &text;
+    report.begin(telemetry, call, state.start());
+}
+
+void Dispatcher::report_refusal(std::string_view operation, const Error& error, const CallOptions& options) const {
+    Telemetry* const told = watcher();
+    if (told == nullptr) return;
+    CallReport report;
+    report.begin(*told, info_of(operation.empty() ? error.operation : operation, options));
+    report.end(&error, 0, {});
 }
 
 std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint deadline) {
@@ -260,9 +318,9 @@ std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, cons
     settings.database = pool.node().session().target.database;
     settings.one_pattern = has_own_user();
     settings.reply_limits = pool.wire().reply_limits;
-    settings.attempt_timeout = settings_.attempt_timeout;
+    settings.attempt_timeout = settings_->attempt_timeout;
     settings.options = options;
-    auto listener = pool.listen(settings, {settings_.retry.base, settings_.retry.cap});
+    auto listener = pool.listen(settings, {settings_->retry.base, settings_->retry.cap});
     const bool posted = post_to_lane([pool = pool.shared_from_this(), alive = std::weak_ptr<pool::Listener>(listener)] {
         if (const auto adopted = alive.lock()) pool->async().adopt(adopted);
     });
@@ -304,10 +362,22 @@ void Dispatcher::close_async(const Error& error) {
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
                                         const KeyPrefix& prefix, const CallOptions& options, ErrorTrust trust) {
-    CallState state(call_time(settings_, request.block_time()), options, Clock::now());
+    CallState state(call_time(*settings_, request.block_time()), options, Clock::now());
+    Telemetry* const told = watcher();
+    if (told == nullptr) return run_to_end_on(lease, request, sink, prefix, state, trust, nullptr);
+    CallReport report;
+    report_start(report, *told, request, state);
+    std::optional<Error> error = run_to_end_on(lease, request, sink, prefix, state, trust, &report);
+    report.end(error ? &*error : nullptr, state.attempts(), route().pool.node().endpoint());
+    return error;
+}
+
+std::optional<Error> Dispatcher::run_to_end_on(pool::Lease& lease, const Request& request, ReplySink& sink,
+                                               const KeyPrefix& prefix, CallState& state, ErrorTrust trust,
+                                               CallReport* report) {
     pool::Node& node = route().pool.node();
-    NamingSink naming(sink, request, state, origin_);
-    BlockingCall call(request, naming, prefix, trust, state.deadline(), attempt_time(settings_, request.block_time()));
+    NamingSink naming(sink, request, state, origin_, report);
+    BlockingCall call(request, naming, prefix, trust, state.deadline(), attempt_time(*settings_, request.block_time()));
     std::optional<Error> error = wait_for_rate(request.replies(), state.deadline());
     if (error) {
         state.describe(*error, request.name(), origin_, Clock::now());

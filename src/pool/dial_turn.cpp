@@ -50,6 +50,7 @@ result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
 void Connections::dial_ended(const connection::DialOutcome& outcome) noexcept {
     const bool failed = outcome.error && outcome.error->kind == ErrorKind::connection;
     if (failed || !outcome.error) node_->dial_pace().ended(failed);
+    node_->count_dial(!outcome.error);
 }
 
 connection::DialOutcome Connections::dial(TimePoint until,

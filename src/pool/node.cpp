@@ -103,8 +103,19 @@ TimePoint Node::refused_until() const noexcept {
     return TimePoint::min();
 }
 
+NodeFigures Node::figures() const noexcept {
+    NodeFigures figures;
+    for (std::size_t i = 0; i != circuit_states; ++i) {
+        figures.transitions[i] = transitions_[i].load(std::memory_order_relaxed);
+    }
+    figures.connections_opened = connections_opened_.load(std::memory_order_relaxed);
+    figures.connections_failed = connections_failed_.load(std::memory_order_relaxed);
+    return figures;
+}
+
 void Node::announce(const RedisCircuitBreaker::Change& change) {
     if (!change) return;
+    transitions_[static_cast<std::size_t>(change.to)].fetch_add(1, std::memory_order_relaxed);
     // First: recovery does not wait for those who listen.
     if (change.to == CircuitState::open && when_opened_ && !stopped_.load(std::memory_order_acquire)) when_opened_();
     telemetry_->breaker_changed(endpoint(), to_string(change.from), to_string(change.to));

@@ -74,6 +74,9 @@ PoolFigures Pool::figures() const {
     PoolFigures figures;
     figures.created = all.created;
     figures.max = connections_->settings().max_connections;
+    figures.min_idle = connections_->settings().min_idle;
+    figures.retries = retries_.load(std::memory_order_relaxed);
+    figures.exhausted = exhausted_.load(std::memory_order_relaxed);
     figures.leased = all.leased;
     figures.waiting = all.waiting;
     std::size_t busy = all.leased;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -31,6 +32,9 @@ struct PoolFigures {
     std::size_t leased = 0;
     std::size_t waiting = 0;    ///< calls waiting for a connection, or for room on one
     std::size_t in_flight = 0;  ///< commands that are not answered
+    std::size_t min_idle = 0;
+    std::uint64_t retries = 0;    ///< attempts after a call's first
+    std::uint64_t exhausted = 0;  ///< attempts that found no connection and no room in time
 };
 
 /// Thread-safe. Its two sides are made when they are first used: an unused pool is a few hundred bytes.
@@ -64,6 +68,8 @@ public:
     /// The node's, within the pool's own limits.
     connection::WireSettings wire() const { return connections_->wire(); }
     policy::RetryBudget& budget() noexcept { return retry_budget_; }
+    void count_retry() noexcept { retries_.fetch_add(1, std::memory_order_relaxed); }
+    void count_exhausted() noexcept { exhausted_.fetch_add(1, std::memory_order_relaxed); }
 
     /// A connection of its own that listens, once `async().adopt` has it.
     std::shared_ptr<Listener> listen(const connection::SubscriptionSettings& settings,
@@ -110,6 +116,8 @@ private:
     std::shared_ptr<BlockingSide> blocking_;
     std::atomic<BlockingSide*> blocking_published_{nullptr};
     std::atomic<const AsyncFigures*> async_published_{nullptr};  // lives with async_
+    std::atomic<std::uint64_t> retries_{0};
+    std::atomic<std::uint64_t> exhausted_{0};
 };
 
 }  // namespace redoubt::pool

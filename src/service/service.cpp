@@ -15,13 +15,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/service/connection_factory.hpp>
 
 #include "base/fork_guard.hpp"
+#include "base/telemetry_list.hpp"
 #include "connection/server_error.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "service/log_telemetry.hpp"
+#include "service/metrics_snapshot.hpp"
 #include "service/monitor.hpp"
 
 namespace redoubt {
@@ -84,6 +85,35 @@ void check_answered(const result<std::string>& pong) {
     service::log_warning(fmt::format("the server is there, but not well: {}", pong.error().message()));
 }
 
+// Where the figures come from. Shared with those who ask for them, who may outlive the service.
+class MetricsSources {
+public:
+    void set(const std::shared_ptr<RedisConnectionFactory>& factory, const std::shared_ptr<service::Monitor>& monitor) {
+        const std::lock_guard lock(mutex_);
+        factory_ = factory;
+        monitor_ = monitor;
+    }
+    MetricsSnapshot snapshot() const {
+        std::shared_ptr<RedisConnectionFactory> factory;
+        std::shared_ptr<service::Monitor> monitor;
+        {
+            const std::lock_guard lock(mutex_);
+            factory = factory_.lock();
+            monitor = monitor_.lock();
+        }
+        if (!factory || !monitor || generation_ != base::process_generation()) return {};
+        MetricsSnapshot snapshot = factory->snapshot();
+        snapshot.memory = service::memory_of(monitor->last());
+        return snapshot;
+    }
+
+private:
+    const std::uint32_t generation_ = base::process_generation();
+    mutable std::mutex mutex_;
+    std::weak_ptr<RedisConnectionFactory> factory_;
+    std::weak_ptr<service::Monitor> monitor_;
+};
+
 }  // namespace
 
 struct RedisService::Impl {
@@ -122,8 +152,10 @@ struct RedisService::Impl {
             }
         }
         const RedisConnectionFactory::Lane first = lanes.front();
-        made->factory =
-            std::make_shared<RedisConnectionFactory>(config, std::move(lanes), service::make_log_telemetry(telemetry));
+        std::vector<std::shared_ptr<Telemetry>> told{service::make_log_telemetry(nullptr)};
+        told.insert(told.end(), telemetry.begin(), telemetry.end());
+        made->factory = std::make_shared<RedisConnectionFactory>(
+            config, std::move(lanes), std::make_shared<base::TelemetryList>(std::move(told)));
         made->monitor = std::make_shared<service::Monitor>(first, made->factory);
         return made;
     }
@@ -149,13 +181,15 @@ struct RedisService::Impl {
             const std::lock_guard lock(mutex);
             old = std::exchange(running, std::move(value));
             generation = base::process_generation();
+            running ? sources->set(running->factory, running->monitor) : sources->set(nullptr, nullptr);
         }
     }
 
     std::atomic<std::uint32_t> generation{base::process_generation()};  // of the process that initialized it
     RedisServiceConfig config;
     asio::io_context* loop;
-    std::shared_ptr<Telemetry> telemetry;
+    std::vector<std::shared_ptr<Telemetry>> telemetry;
+    std::shared_ptr<MetricsSources> sources = std::make_shared<MetricsSources>();
     mutable std::mutex mutex;
     std::unique_ptr<Running> running;
 };
@@ -214,29 +248,29 @@ boost::json::object RedisService::last_health() const {
     return impl_->running->monitor->last();
 }
 
-boost::json::object RedisService::get_metrics() const {
-    std::shared_ptr<RedisConnectionFactory> factory;
+boost::json::object RedisService::get_metrics() const { return to_json(metrics_snapshot()); }
+
+MetricsSnapshot RedisService::metrics_snapshot() const {
     if (impl_->is_forked()) raise(base::forked_error());
-    {
-        const std::lock_guard lock(impl_->mutex);
-        if (!impl_->running) return {{"initialized", false}};
-        factory = impl_->running->factory;
-    }
-    const IsolationCounters& isolation = isolation_counters();
-    return {{"initialized", true},
-            {"endpoint", factory->target().endpoint()},
-            {"connection_factory", factory->metrics()},
-            {"isolation",
-             {{"refusals", isolation.refusals.load(std::memory_order_relaxed)},
-              {"foreign_names", isolation.foreign_names.load(std::memory_order_relaxed)},
-              {"foreign_keys", isolation.foreign_keys.load(std::memory_order_relaxed)}}}};
+    return impl_->sources->snapshot();
+}
+
+std::function<MetricsSnapshot()> RedisService::metrics_source() const {
+    return [sources = impl_->sources] { return sources->snapshot(); };
 }
 
 CircuitState RedisService::circuit_state() const { return impl_->factory()->circuit_state(); }
 
 CircuitBreakerHandle RedisService::circuit_breaker() { return impl_->factory()->circuit_breakers().front(); }
 
-void RedisService::set_telemetry(std::shared_ptr<Telemetry> telemetry) { impl_->telemetry = std::move(telemetry); }
+void RedisService::set_telemetry(std::shared_ptr<Telemetry> telemetry) {
+    impl_->telemetry.clear();
+    add_telemetry(std::move(telemetry));
+}
+
+void RedisService::add_telemetry(std::shared_ptr<Telemetry> telemetry) {
+    if (telemetry) impl_->telemetry.push_back(std::move(telemetry));
+}
 
 std::shared_ptr<RedisConnectionFactory> RedisService::factory() { return impl_->factory(); }
 

@@ -127,8 +127,7 @@ public:
     }
     /// What still comes until the server closes the connection.
     std::string read_to_end() {
-        while (receive()) {
-        }
+        while (receive()) {}
         return std::exchange(received_, {});
     }
     /// The server has closed, and said nothing more.

@@ -11,6 +11,7 @@
 
 #include <redoubt/connection/operation.hpp>
 #include <redoubt/dispatch/call.hpp>
+#include <redoubt/dispatch/call_report.hpp>
 #include <redoubt/dispatch/call_state.hpp>
 #include <redoubt/resp/encoded_commands.hpp>
 
@@ -58,7 +59,7 @@ public:
     void cancel(bool also_written);
 
     /// The loop it lives on is being destroyed: destroys it, and its handler with it.
-    virtual void abandon() noexcept = 0;
+    void abandon() noexcept;
 
     /// The service closes: a pause between two attempts ends now, on the lane, and the next attempt says why.
     void interrupt();
@@ -100,6 +101,8 @@ protected:
     void set_receiver(Receiver& receiver) noexcept { receiver_ = &receiver; }
     Receiver* receiver() const noexcept { return receiver_; }
 
+    virtual void destroy() noexcept = 0;
+
     const Lane& lane() const noexcept;
     ReplyReader& reader() noexcept { return reader_; }
     /// The error of one of several commands, with its name and what the call knows.
@@ -114,6 +117,7 @@ private:
         bool own_connection = false;
         std::optional<boost::asio::steady_timer> pause;
         NamesPosition names;
+        CallReport report;
     };
 
     void begin(TimePoint now) noexcept;
@@ -127,6 +131,8 @@ private:
     void pause(Duration length);
     Duration attempt_length(TimePoint now) const noexcept;
     void end(const Error* error);
+    void begin_report(Telemetry& telemetry);
+    void end_report(const Error* error) noexcept;
     Rare& rare();
 
     Dispatcher& dispatcher_;

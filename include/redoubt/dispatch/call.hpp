@@ -14,6 +14,8 @@
 
 namespace redoubt {
 
+class CallContext;
+
 /// What a caller says of its command's retries that the command alone does not tell. Each goes for `unknown` outcomes; what
 /// was certainly not applied may be tried again in any case but `never`.
 enum class RetryAs : std::uint8_t {
@@ -31,6 +33,9 @@ struct CallOptions {
     std::optional<std::uint32_t> retries{};         ///< attempts after the first; default: `max_retries`
     std::optional<bool> retry_idempotent_writes{};  ///< default: as configured
     std::optional<RetryAs> retry_as{};              ///< default: as the command's category in the command table says
+    /// For a telemetry that understands it; it must live until the call has begun. Default: what surrounds the calling
+    /// thread.
+    const CallContext* context = nullptr;
 
     /// These, and `other`'s where these say nothing.
     CallOptions merged_over(const CallOptions& other) const noexcept;

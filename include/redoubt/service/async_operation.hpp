@@ -278,7 +278,7 @@ private:
     ~PendingCall() override {
         if (receiver() != nullptr) receiver()->destroy();
     }
-    void destroy() noexcept {
+    void destroy() noexcept override {
         this->~PendingCall();
         Allocator().deallocate(this, 1);
     }
@@ -306,7 +306,6 @@ private:
         }
     }
 
-    void abandon() noexcept override { destroy(); }
     bool on_reply(std::string_view frame) override {
         return reader().take(
             frame, [this](ReplyCursor& cursor) { return replies_.read(reader().taken(), cursor, project_->prefix()); });

@@ -1,6 +1,7 @@
 // service: RedisService, the front door.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -13,6 +14,7 @@
 #include <redoubt/service/admin.hpp>
 #include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
+#include <redoubt/service/metrics_snapshot.hpp>
 
 namespace boost::asio {
 class io_context;
@@ -64,6 +66,11 @@ public:
     boost::json::object health_check();
     /// The original's names: `initialized`, `connection_factory.pools_count`, `.circuit_breaker.state`, and more.
     boost::json::object get_metrics() const;
+    /// The figures from which `get_metrics` and the exporters make theirs. Costs a short lock a pool.
+    MetricsSnapshot metrics_snapshot() const;
+    /// The same for whoever may outlive the service: from any thread, at any time; `initialized` is false when there is
+    /// nothing (any more).
+    std::function<MetricsSnapshot()> metrics_source() const;
     CircuitState circuit_state() const;
     /// The breaker of the service's node, to look at, to set by hand, and to listen to; of the first, if there are several
     /// (`factory()->circuit_breakers()`).
@@ -77,8 +84,12 @@ public:
 
     /// What the monitor saw last; empty before its first round.
     boost::json::object last_health() const;
-    /// Told of breaker transitions and lost connections, besides the log. Before `initialize`.
+    /// Told of breaker transitions, connections, and calls if it watches them, besides the log: in place of what was set or
+    /// added before; null: of nothing. Before `initialize`.
     void set_telemetry(std::shared_ptr<Telemetry> telemetry);
+    /// The same, besides those that are there; they are told in the order in which they came, and at most 63 are. Before
+    /// `initialize`.
+    void add_telemetry(std::shared_ptr<Telemetry> telemetry);
     /// @throws RedisConnectionException when not initialized
     std::shared_ptr<RedisConnectionFactory> factory();
 
