@@ -28,7 +28,7 @@ json::object data_of(std::string_view event, std::string_view name) {
 }
 
 Error error_of(ErrorKind kind, std::string message) {
-    return Error::of(kind, Certainty::not_sent, Stage::connecting, std::move(message));
+    return Error::with_detail(kind, Certainty::not_sent, Stage::connecting, std::move(message));
 }
 
 /// Readings a second apart, of a service that is well until a test says otherwise.
@@ -241,8 +241,11 @@ TEST_F(Feed, a_service_that_is_not_initialized) {
     reading.metrics = {{"initialized", false}};
     reading.health = {};
     reading.probe.reset();
+    json::object sample = next();
+    EXPECT_EQ(status(sample), "degraded") << "it may connect at any moment";
+    EXPECT_EQ(text(sample.at("alerts")), "[]");
     reading.down_reason = "cannot connect";
-    const json::object sample = next();
+    sample = next();
     EXPECT_EQ(status(sample), "unreachable");
     EXPECT_EQ(text(sample.at("reasons")), R"(["cannot connect"])");
 }

@@ -50,6 +50,11 @@ void judge_memory(const json::object& memory, std::vector<Condition>& found) {
 
 }  // namespace
 
+std::string why_of(const Error& error) {
+    const std::string_view reason = error.reason();
+    return std::string(reason.empty() ? to_string(error.kind) : reason);
+}
+
 const json::object& object_in(const json::object& parent, std::string_view name) noexcept {
     static const json::object none;
     const json::value* value = parent.if_contains(name);
@@ -84,11 +89,12 @@ std::string_view to_string(Level level) noexcept {
 
 std::vector<Condition> FeedConditions::judge(const FeedReading& reading, std::vector<Alert>& alerts) {
     std::vector<Condition> found;
-    if (const json::value* initialized = reading.metrics.if_contains("initialized");
-        initialized == nullptr || *initialized != true) {
-        found.push_back({"server", Level::unreachable,
-                         reading.down_reason.empty() ? "the service is not initialized yet" : reading.down_reason});
-        tell(found, reading.time, alerts);
+    const json::value* initialized = reading.metrics.if_contains("initialized");
+    if (initialized == nullptr || *initialized != true) {
+        const bool starting = reading.down_reason.empty();
+        found.push_back({"server", starting ? Level::degraded : Level::unreachable,
+                         starting ? "the service has only just started, and connects" : reading.down_reason});
+        if (!starting) tell(found, reading.time, alerts);
         return found;
     }
     const json::object& factory = object_in(reading.metrics, "connection_factory");
@@ -111,7 +117,7 @@ void FeedConditions::judge_server(const FeedReading& reading, std::string_view b
     if (const auto& probe = reading.probe) {
         // A breaker's refusal says nothing new of the server.
         const bool refused = probe->error && probe->error->kind == ErrorKind::circuit_open;
-        std::string why = !probe->error ? std::string() : refused ? unreachable_why_ : probe->error->message();
+        std::string why = !probe->error ? std::string() : refused ? unreachable_why_ : why_of(*probe->error);
         if (probe->error && !refused && !is_unreachable(probe->error->kind)) {
             found.push_back({"server", Level::unhealthy, std::move(why)});
             return;

@@ -52,6 +52,9 @@ private:
     std::string pools_text_;
 };
 
+/// An error in one sentence for people, without what only programs want to know.
+std::string why_of(const Error& error);
+
 /// The members of a JSON object that may or may not be there.
 const boost::json::object& object_in(const boost::json::object& parent, std::string_view name) noexcept;
 std::string_view text_in(const boost::json::object& parent, std::string_view name) noexcept;

@@ -76,7 +76,7 @@ json::object memory_json(const FeedReading& reading) {
 
 json::object probe_json(const std::optional<Probe>& probe) {
     if (!probe) return {{"ok", false}};
-    if (probe->error) return {{"ok", false}, {"error", probe->error->message()}};
+    if (probe->error) return {{"ok", false}, {"error", why_of(*probe->error)}};
     return {{"ok", true}, {"ms", brief(probe->milliseconds)}};
 }
 

@@ -113,8 +113,8 @@ asio::awaitable<FeedReading> LiveFeed::read() {
         } else {
             look_at_health(false);
         }
-    } catch (const RedisException& failure) {
-        reading.down_reason = down_reason_.empty() ? failure.error().message() : down_reason_;
+    } catch (const RedisException&) {  // not initialized, or closed again
+        reading.down_reason = down_reason_;
     }
     reading.time = now_in_seconds();
     reading.metrics = service_.get_metrics();

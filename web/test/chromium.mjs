@@ -149,7 +149,8 @@ export class Page {
   /** Until the expression holds; how many milliseconds that took. */
   async until(expression, limit) {
     const start = performance.now();
-    while (!(await this.evaluate(`Boolean(${expression})`))) {
+    // A document that is being opened has no body yet.
+    while (!(await this.evaluate(`document.body !== null && Boolean(${expression})`))) {
       if (performance.now() - start > limit) {
         const shown = await this.evaluate('document.body.innerText');
         throw new Error(`not within ${limit} ms: ${expression}\nThe page shows:\n${shown}\n${this.complaints.join('\n')}`);

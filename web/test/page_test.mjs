@@ -46,12 +46,16 @@ class Traffic {
 
 /** How many pixels of each canvas are of the first series' colour. */
 const series_pixels = `(() => {
-  const probe = document.createElement('canvas').getContext('2d');
+  const made = (width, height) =>
+    Object.assign(document.createElement('canvas'), { width, height }).getContext('2d', { willReadFrequently: true });
+  const probe = made(1, 1);
   probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--series-1');
   probe.fillRect(0, 0, 1, 1);
   const wanted = probe.getImageData(0, 0, 1, 1).data;
   return [...document.querySelectorAll('.chart canvas')].map((canvas) => {
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const copy = made(canvas.width, canvas.height);
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
     let found = 0;
     for (let at = 0; at < data.length; at += 4) {
       if ([0, 1, 2].every((part) => Math.abs(data[at + part] - wanted[part]) < 24) && data[at + 3] > 200) ++found;
