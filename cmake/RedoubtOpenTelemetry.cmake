@@ -47,10 +47,14 @@ if(REDOUBT_OTEL STREQUAL "AUTO" OR REDOUBT_OTEL)
 endif()
 
 if(REDOUBT_HAS_OTEL)
-  add_library(redoubt_otel_api INTERFACE)
-  target_include_directories(redoubt_otel_api SYSTEM INTERFACE ${REDOUBT_OTEL_INCLUDE})
+  set(REDOUBT_OTEL_INCLUDES ${REDOUBT_OTEL_INCLUDE})
   if(redoubt_otel_abseil)
-    target_include_directories(redoubt_otel_api SYSTEM INTERFACE ${REDOUBT_ABSEIL_INCLUDE})
+    list(APPEND REDOUBT_OTEL_INCLUDES ${REDOUBT_ABSEIL_INCLUDE})
+  endif()
+  list(REMOVE_ITEM REDOUBT_OTEL_INCLUDES ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})  # these have their own place
+  add_library(redoubt_otel_api INTERFACE)
+  target_include_directories(redoubt_otel_api SYSTEM INTERFACE ${REDOUBT_OTEL_INCLUDES})
+  if(redoubt_otel_abseil)
     target_compile_definitions(redoubt_otel_api INTERFACE HAVE_ABSEIL)
   endif()
 

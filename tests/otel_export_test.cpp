@@ -137,15 +137,15 @@ Strings to_strings(const json::value& attributes) {
     return out;
 }
 
-// Of all that came: the elements below `outer` (resources), `scopes` of Redoubt, and `inner`.
+// Of all that came: the elements below `outer` (resources), `scopes` of Redoubt, and `leaves`.
 std::vector<json::value> inner(const std::vector<json::value>& all, const char* outer, const char* scopes,
-                               const char* inner) {
+                               const char* leaves) {
     std::vector<json::value> out;
     for (const json::value& request : all) {
         for (const json::value& resource : request.at(outer).as_array()) {
             for (const json::value& scope : resource.at(scopes).as_array()) {
                 if (scope.at("scope").at("name") != "redoubt") continue;
-                for (const json::value& each : scope.at(inner).as_array()) out.push_back(each);
+                for (const json::value& each : scope.at(leaves).as_array()) out.push_back(each);
             }
         }
     }

@@ -61,7 +61,7 @@ TEST_P(OtelMetrics, NamesKindsAndUnitsAreThoseOfTheGoldenFile) {
     monitored.health_check_interval = 20ms;
     start(monitored);
     redis().set("k", "v");
-    (void)redis().with({.deadline = 5s}).blpop(10ms, "nothing");
+    (void)redis().with({.deadline = 5s}).blpop("nothing", 10ms);
 
     std::vector<std::string> expected;
     std::ifstream file(std::string(REDOUBT_SOURCE_DIR) + "/tests/data/otel_metrics.txt");

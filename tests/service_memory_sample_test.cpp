@@ -109,6 +109,15 @@ TEST(MemoryEstimate, IsExactWhenAllAreMeasured) {
     EXPECT_DOUBLE_EQ(report.standard_error_bytes, 0);
     EXPECT_DOUBLE_EQ(report.low_bytes, 550);
     EXPECT_DOUBLE_EQ(report.high_bytes, 550);
+
+    // However the mean is rounded; and what is gone is no part of it.
+    MemoryTally thirds(1);
+    for (int i = 0; i != 501; ++i) thirds.add(key_of("k", i % 7 == 0 ? 57'432 : 184));
+    for (int i = 0; i != 3; ++i) thirds.add_gone();
+    const MemoryReport rounded = std::move(thirds).finish(504, 1.0);
+    EXPECT_EQ(rounded.estimated_bytes, static_cast<double>(rounded.bytes));
+    EXPECT_EQ(rounded.estimated_keys, 501);
+    EXPECT_EQ(rounded.high_bytes, rounded.low_bytes);
 }
 
 // Cochran's formula by hand: sizes 10, 20, 30, 40 of 100 keys: mean 25, s^2 166.67, N 100, n 4.

@@ -71,8 +71,8 @@ std::string project_memory_text(std::string_view project, const MemoryReport& re
         out += fmt::format("the walk was ended early, after {:.1f}% of the server's keys: everything is an estimate\n",
                            report.share_walked * 100);
     }
-    const double reach = report.high_bytes - report.estimated_bytes;
-    if (reach > 0) {
+    const bool whole = report.walked_all && report.measured + report.gone >= report.found;
+    if (!whole) {
         out +=
             fmt::format("in all     about {} (95%: {} to {}), about {:.0f} keys\n", bytes_text(report.estimated_bytes),
                         bytes_text(report.low_bytes), bytes_text(report.high_bytes), report.estimated_keys);

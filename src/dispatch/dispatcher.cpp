@@ -262,7 +262,7 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
             result<pool::Lease> lease = pool.lease(state.deadline());
             if (lease) return lease;
             failed = lease.error();
-            charge(pool, *failed);
+            if (failed->kind == ErrorKind::pool_exhausted) pool.count_exhausted();
         } else {
             give_back_rate(1);
             failed = node.circuit_open_error(admission);

@@ -119,6 +119,11 @@ MemoryReport MemoryTally::finish(std::uint64_t found, double share) && {
     const double there = std::max(static_cast<double>(found), n);
     report.estimated_keys = share > 0 ? there / share : there;
     if (report.measured == 0) return report;
+    if (share >= 1 && report.measured + report.gone >= found) {  // nothing is left to be estimated
+        report.estimated_keys = n;
+        report.estimated_bytes = report.low_bytes = report.high_bytes = static_cast<double>(report.bytes);
+        return report;
+    }
     const double keys = report.estimated_keys;
     report.estimated_bytes = keys * mean_;
     // Of one key alone nothing is known of how the sizes differ: the error is taken to be as large as it.

@@ -89,20 +89,21 @@ void check_answered(const result<std::string>& pong) {
 // Where the figures come from. Shared with those who ask for them, who may outlive the service.
 class MetricsSources {
 public:
-    void set(const std::shared_ptr<RedisConnectionFactory>& factory, const std::shared_ptr<service::Monitor>& monitor) {
+    void set(const std::shared_ptr<RedisConnectionFactory>& factory,
+             const std::shared_ptr<service::HealthWatch>& health) {
         const std::lock_guard lock(mutex_);
         factory_ = factory;
-        monitor_ = monitor;
+        health_ = health;
     }
     MetricsSnapshot snapshot() const {
         std::shared_ptr<RedisConnectionFactory> factory;
-        std::shared_ptr<service::Monitor> monitor;
+        std::shared_ptr<service::HealthWatch> health;
         {
             const std::lock_guard lock(mutex_);
             factory = factory_.lock();
-            monitor = monitor_.lock();
+            health = health_.lock();
         }
-        if (!factory || !monitor || generation_ != base::process_generation()) return {};
+        if (!factory || !health || generation_ != base::process_generation()) return {};
         MetricsSnapshot snapshot = factory->snapshot();
         snapshot.memory = service::memory_of(monitor->last());
         return snapshot;
@@ -196,7 +197,7 @@ struct RedisService::Impl {
             const std::lock_guard lock(mutex);
             old = std::exchange(running, std::move(value));
             generation = base::process_generation();
-            running ? sources->set(running->factory, running->monitor) : sources->set(nullptr, nullptr);
+            running ? sources->set(running->factory, running->health) : sources->set(nullptr, nullptr);
         }
     }
 
