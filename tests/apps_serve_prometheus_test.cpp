@@ -111,7 +111,7 @@ public:
         }
         return false;
     }
-    bool fires(const std::string& alert) {
+    bool fires(const char* alert) {
         return waits_for("alerts", [&](const json::value& data) {
             for (const json::value& one : data.at("alerts").as_array()) {
                 if (one.at("labels").at("alertname") == alert && one.at("state") == "firing") return true;
@@ -119,7 +119,7 @@ public:
             return false;
         });
     }
-    bool has_ended(const std::string& alert) {
+    bool has_ended(const char* alert) {
         return waits_for("alerts", [&](const json::value& data) {
             const json::array& alerts = data.at("alerts").as_array();
             return std::none_of(alerts.begin(), alerts.end(),
