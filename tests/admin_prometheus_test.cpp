@@ -136,8 +136,8 @@ TEST(PrometheusText, SaysTheFigures) {
     const std::string text = text_of(full_source());
     for (
         const std::string_view line :
-        {"db_client_connection_count{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"used\"} 2\n",
-         "db_client_connection_count{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"idle\"} 1\n",
+        {"db_client_connections{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"used\"} 2\n",
+         "db_client_connections{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"idle\"} 1\n",
          "redoubt_circuit_breaker_state{server_address=\"localhost:5240\",state=\"open\"} 1\n",
          "redoubt_circuit_breaker_state{server_address=\"localhost:5240\",state=\"closed\"} 0\n",
          "redoubt_memory_utilization_ratio 0.85\n", "redoubt_health_status{status=\"degraded\"} 1\n",

@@ -71,11 +71,11 @@ TEST_P(Serve, TheOriginalsExample) {
     const HttpAnswer found = serving.get("/projects/" + id + "/cache");
     EXPECT_EQ(found.status, 200U);
     EXPECT_EQ(found.header("content-type"), "application/json");
-    EXPECT_EQ(json::parse(found.body), (json::value{{"cached_data", "a \"value\" \xc3\xa9"}}));
+    EXPECT_EQ(json::parse(found.body), json::value(json::object{{"cached_data", "a \"value\" \xc3\xa9"}}));
     // JSON has no bytes that are no text.
     raw().command({"SET", "proj:" + id + ":project:" + id + ":data", std::string("\0\xff", 2)});
     EXPECT_EQ(json::parse(serving.get("/projects/" + id + "/cache").body),
-              (json::value{{"cached_data", "AP8="}, {"encoding", "base64"}}));
+              json::value(json::object{{"cached_data", "AP8="}, {"encoding", "base64"}}));
     EXPECT_EQ(serving.get("/projects/other/cache").body, "{\"cached_data\":null}\n");
     for (const char* bad : {"", "_redoubt", "default", "a%3Ab", "*", "%2e%2e", "a%00", "%20"}) {
         const HttpAnswer refused = serving.get("/projects/" + std::string(bad) + "/cache");

@@ -21,6 +21,7 @@ using boost::system::error_code;
 constexpr Duration slow_header = 1s;
 // When the system has no descriptor for a new connection.
 constexpr Duration accept_pause = 100ms;
+constexpr Duration closing_time = 500ms;
 
 }  // namespace
 
@@ -78,8 +79,9 @@ asio::awaitable<void> HttpServerState::drain() {
     const TimePoint until = Clock::now() + limits.drain_timeout;
     while (!sessions.empty() && Clock::now() < until) co_await wait_for_end(until - Clock::now());
     close_all();
-    // What was closed ends by itself, in the next turns of the loop.
-    while (!sessions.empty()) co_await wait_for_end(accept_pause);
+    // What was closed ends in the next turns of the loop, but for a handler that still waits for its own answer.
+    const TimePoint last = Clock::now() + closing_time;
+    while (!sessions.empty() && Clock::now() < last) co_await wait_for_end(last - Clock::now());
 }
 
 void HttpServerState::close_all() {

@@ -33,7 +33,7 @@ namespace http = beast::http;
 using boost::system::error_code;
 
 constexpr std::size_t read_size = 16u << 10;
-constexpr std::size_t longest_linger_bytes = 1u << 20;
+constexpr std::size_t longest_linger_bytes = 16u << 20;
 constexpr Duration longest_linger = 1s;
 
 auto into(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }

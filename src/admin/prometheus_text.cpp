@@ -95,7 +95,8 @@ void add_pools(Families& out, const std::vector<PoolSnapshot>& pools) {
     const auto each = [&](const auto& value) {
         for (const PoolSnapshot& pool : pools) out.add({{pool_name, pool.name}}, value(pool));
     };
-    out.gauge("db_client_connection_count", "Open connections, by state: idle or used");
+    // OpenTelemetry's `db.client.connection.count`, but Prometheus keeps the ending `_count` for histograms.
+    out.gauge("db_client_connections", "Open connections, by state: idle or used");
     for (const PoolSnapshot& pool : pools) {
         out.add({{pool_name, pool.name}, {"db_client_connection_state", "idle"}}, pool.available);
         out.add({{pool_name, pool.name}, {"db_client_connection_state", "used"}}, pool.used());

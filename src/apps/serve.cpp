@@ -35,7 +35,7 @@ namespace asio = boost::asio;
 
 constexpr std::uint16_t default_port = 5241;
 constexpr Duration first_pause = 200ms;
-constexpr Duration longest_pause = 5s;
+constexpr Duration longest_pause = 1s;
 
 struct ServeOptions {
     TargetOptions target;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -37,15 +38,15 @@ public:
 
     std::uint16_t port() const noexcept { return port_; }
     std::future<void> drain() { return boost::asio::co_spawn(loop_, server_.drain(), boost::asio::use_future); }
-    std::size_t connections() {
-        return on_loop([this] { return server_.connections(); });
-    }
     template <class Ask>
     auto on_loop(Ask ask) {
-        std::packaged_task<decltype(ask())()> task(std::move(ask));
-        auto answer = task.get_future();
-        boost::asio::post(loop_, [&task] { task(); });
+        const auto task = std::make_shared<std::packaged_task<decltype(ask())()>>(std::move(ask));
+        auto answer = task->get_future();
+        boost::asio::post(loop_, [task] { (*task)(); });
         return answer.get();
+    }
+    std::size_t connections() {
+        return on_loop([this] { return server_.connections(); });
     }
     HttpAnswer get(std::string_view path, std::string_view headers = {}) {
         return HttpClient(port_).ask("GET", path, headers);
