@@ -105,7 +105,7 @@ public:
         }
         if (!factory || !health || generation_ != base::process_generation()) return {};
         MetricsSnapshot snapshot = factory->snapshot();
-        snapshot.memory = service::memory_of(monitor->last());
+        snapshot.memory = service::memory_of(health->last());
         return snapshot;
     }
 
@@ -113,7 +113,7 @@ private:
     const std::uint32_t generation_ = base::process_generation();
     mutable std::mutex mutex_;
     std::weak_ptr<RedisConnectionFactory> factory_;
-    std::weak_ptr<service::Monitor> monitor_;
+    std::weak_ptr<service::HealthWatch> health_;
 };
 
 }  // namespace
