@@ -72,7 +72,7 @@ export class Chart {
         legend: { show: false },
         cursor: { sync: { key: 'redoubt' }, drag: { setScale: false, x: false, y: false }, y: false },
         scales: {
-          x: { time: true, range: () => [this.history.last - this.history.capacity, this.history.last] },
+          x: { time: true, range: () => [this.history.last - this.history.span, this.history.last] },
           y: { range: (_, __, most) => [0, this.top(most ?? 0)] },
         },
         axes: [

@@ -125,7 +125,7 @@ test('the page', async (t) => {
   });
 
   await t.test('draws its charts and lists its pools', async () => {
-    await page.until(`${series_pixels}.length === 4 && ${series_pixels}.every((count) => count > 30)`, patience);
+    await page.until(`${series_pixels}.length === 4 && ${series_pixels}.every((count) => count > 15)`, patience);
     await page.until(`['alpha', 'beta'].every((name) => ${text_of('pools')}.includes(name))`, patience);
     await page.until(`document.querySelectorAll('#timeline rect.state-closed').length > 0`, patience);
     await page.until(`/^p50 [0-9.]+ (µs|ms), p99 [0-9.]+ (µs|ms)$/.test(
@@ -150,14 +150,14 @@ test('the page', async (t) => {
     await page.prefer('dark');
     assert.notEqual(await page.evaluate(ground), light);
     assert.deepEqual(await page.evaluate(faint_texts), []);
-    await page.until(`${series_pixels}.every((count) => count > 30)`, patience);
+    await page.until(`${series_pixels}.every((count) => count > 15)`, patience);
     await keep_picture(page, 'dark');
     await page.prefer('light');
   });
 
   await t.test('fits a phone', async () => {
     await page.resize({ width: 360, height: 780, phone: true });
-    await page.until(`${series_pixels}.every((count) => count > 20)`, patience);
+    await page.until(`${series_pixels}.every((count) => count > 15)`, patience);
     assert.deepEqual(await page.evaluate(too_wide), []);
     await keep_picture(page, 'phone');
     await page.resize({ width: 1280, height: 900 });
