@@ -136,25 +136,28 @@ asio::awaitable<Probe> LiveFeed::probe(std::shared_ptr<RedisConnectionFactory> f
 // The monitor's last word, or one of our own while somebody watches: the page is to show what is, not what was.
 void LiveFeed::look_at_health(bool changed) {
     json::object last = service_.last_health();
-    if (checked_at(last) > checked_at(health_)) health_ = std::move(last);
+    if (checked_at(last) > checked_at(health_)) keep_health(std::move(last));
     if (!is_watched() || checking_) return;
     if (!changed && Clock::now() - health_asked_at_ < health_interval) return;
     checking_ = true;
     asio::co_spawn(loop_, check_health(shared_from_this()), asio::detached);
 }
 
+// Without an answer of the server there is nothing about it in there: what was known is kept.
+void LiveFeed::keep_health(json::object health) {
+    if (!object_in(health, "server").contains("version")) {
+        for (const char* part : {"server", "memory"}) {
+            const json::object& known = object_in(health_, part);
+            if (!known.empty()) health[part] = known;
+        }
+    }
+    health_ = std::move(health);
+}
+
 asio::awaitable<void> LiveFeed::check_health(std::shared_ptr<LiveFeed> /*keeps this alive*/) {
     health_asked_at_ = Clock::now();
     try {
-        json::object health = co_await service_.async_health_check();
-        // Without an answer of the server there is nothing about it in there: what was known is kept.
-        if (!object_in(health, "server").contains("version")) {
-            for (const char* part : {"server", "memory"}) {
-                const json::object& known = object_in(health_, part);
-                if (!known.empty()) health[part] = known;
-            }
-        }
-        health_ = std::move(health);
+        keep_health(co_await service_.async_health_check());
     } catch (const std::exception& failure) {
         service::log_warning(fmt::format("the page's look at the server's health failed: {}", failure.what()));
     }

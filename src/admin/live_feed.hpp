@@ -45,6 +45,7 @@ private:
     void listen_to(RedisConnectionFactory& factory);
     boost::asio::awaitable<void> check_health(std::shared_ptr<LiveFeed> self);
     void look_at_health(bool changed);
+    void keep_health(boost::json::object health);
     bool is_watched() const noexcept { return !watchers_.empty(); }
     void push(const std::string& event);
 

@@ -72,11 +72,11 @@ export class Chart {
         legend: { show: false },
         cursor: { sync: { key: 'redoubt' }, drag: { setScale: false, x: false, y: false }, y: false },
         scales: {
-          x: { time: true, range: () => [this.history.last - this.history.capacity, this.history.last] },
+          x: { time: true, range: () => [this.history.last - this.history.span, this.history.last] },
           y: { range: (_, __, most) => [0, this.top(most ?? 0)] },
         },
         axes: [
-          { ...axis, values: (_, at) => at.map(hour_and_minute), space: 64, size: 26 },
+          { ...axis, values: (_, at) => at.map(this.history.span < 300 ? clock : hour_and_minute), space: 72, size: 26 },
           { ...axis, values: (_, at) => at.map(this.format), size: 62, space: 30, ...(this.steps && { incrs: this.steps }) },
         ],
         series: [{}, ...this.series.map((_, index) => ({ ...look[index], points: { show: false }, spanGaps: false }))],

@@ -33,6 +33,11 @@ export class History {
     }
   }
 
+  /** Seconds that the charts show: what there is, so that a young history is no speck, and a minute at least. */
+  get span() {
+    return Math.min(this.capacity, Math.max(60, this.last - (this.time[0] ?? this.last)));
+  }
+
   get last() {
     return this.time.length > 0 ? this.time[this.time.length - 1] : Date.now() / 1000;
   }

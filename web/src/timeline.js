@@ -31,8 +31,10 @@ export function draw(svg, parts, begin, now) {
       const bar = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
       const height = heights[state] ?? 2;
       bar.setAttribute('class', `state-${state in heights ? state : 'unknown'}`);
-      bar.setAttribute('x', ((from - begin) * scale).toFixed(2));
-      bar.setAttribute('width', Math.max(1.5, (to - from) * scale).toFixed(2));
+      // What has only just begun is seen, too.
+      const width = Math.max(1.5, (to - from) * scale);
+      bar.setAttribute('x', Math.min((from - begin) * scale, 900 - width).toFixed(2));
+      bar.setAttribute('width', width.toFixed(2));
       bar.setAttribute('y', String(40 - height));
       bar.setAttribute('height', String(height));
       return bar;

@@ -42,6 +42,11 @@ test('the history keeps its last samples', () => {
   for (const name of columns) assert.deepEqual(history[name], [2, 3, 4, 5]);
   assert.deepEqual(history.transitions, [{ time: 4 }, { time: 5 }]);
   assert.equal(history.last, 5);
+  assert.equal(history.span, 4);
+  history.capacity = 900;
+  assert.equal(history.span, 60);
+  history.time[0] = -295;
+  assert.equal(history.span, 300);
 });
 
 test('the timeline covers all of the time, and no more', () => {
