@@ -256,7 +256,10 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
                              {commands_.retry(), partly, chance(), now, pool.node().refused_until()}, pool.budget());
     if (length && !pool.async().closed()) {
         pool.count_retry();
-        if (rare_) rare_->report.retried(told, *length);
+        if (rare_) {
+            told.attempts = state_.attempts();
+            rare_->report.retried(told, *length);
+        }
         pause(*length);
     } else {
         end(&told);

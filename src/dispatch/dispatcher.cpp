@@ -243,7 +243,10 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
             *settings_, *error, {request.retry(), partly, chance(), ended, node.refused_until()}, pool.budget());
         if (!pause) return described(*error);
         pool.count_retry();
-        if (report != nullptr) report->retried(*error, *pause);
+        if (report != nullptr) {
+            error->attempts = state.attempts();
+            report->retried(*error, *pause);
+        }
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
         call.reader().restart();
         now = Clock::now();
