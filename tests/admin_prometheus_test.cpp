@@ -134,18 +134,17 @@ TEST(PrometheusText, NamesAreGolden) {
 
 TEST(PrometheusText, SaysTheFigures) {
     const std::string text = text_of(full_source());
-    for (
-        const std::string_view line :
-        {"db_client_connections{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"used\"} 2\n",
-         "db_client_connections{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"idle\"} 1\n",
-         "redoubt_circuit_breaker_state{server_address=\"localhost:5240\",state=\"open\"} 1\n",
-         "redoubt_circuit_breaker_state{server_address=\"localhost:5240\",state=\"closed\"} 0\n",
-         "redoubt_memory_utilization_ratio 0.85\n", "redoubt_health_status{status=\"degraded\"} 1\n",
-         "redoubt_retries_total{db_client_connection_pool_name=\"alpha\"} 6\n",
-         // An id with a quote could not be a project's; but nothing may ever break the text.
-         "db_client_operation_duration_seconds_bucket{db_operation_name=\"GET\",db_system_name=\"redis\","
-         "redoubt_project_id=\"al\\\"p\\\\ha\\n\",le=\"0.0025\"} 1\n",
-         "error_type=\"RedisOperationTimeoutException\"", "le=\"+Inf\"} 1\n"}) {
+    for (const std::string_view line :
+         {"db_client_connections{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"used\"} 2\n",
+          "db_client_connections{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"idle\"} 1\n",
+          "redoubt_circuit_breaker_state{server_address=\"localhost:5240\",state=\"open\"} 1\n",
+          "redoubt_circuit_breaker_state{server_address=\"localhost:5240\",state=\"closed\"} 0\n",
+          "redoubt_memory_utilization_ratio 0.85\n", "redoubt_health_status{status=\"degraded\"} 1\n",
+          "redoubt_retries_total{db_client_connection_pool_name=\"alpha\"} 6\n",
+          // An id with a quote could not be a project's; but nothing may ever break the text.
+          "db_client_operation_duration_seconds_bucket{db_operation_name=\"GET\",db_system_name=\"redis\","
+          "redoubt_project_id=\"al\\\"p\\\\ha\\n\",le=\"0.0025\"} 1\n",
+          "error_type=\"RedisOperationTimeoutException\"", "le=\"+Inf\"} 1\n"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << " in\n" << text;
     }
 }
