@@ -25,6 +25,7 @@
 #include "admin/live_feed.hpp"
 #include "admin/page.hpp"
 #include "apps/commands.hpp"
+#include "apps/otel_sdk.hpp"
 #include "apps/output.hpp"
 #include "apps/target.hpp"
 
@@ -53,7 +54,8 @@ public:
           calls_(std::make_shared<admin::CallMetrics>()),
           server_(loop_, service_, calls_, admin_options(options)),
           feed_(std::make_shared<admin::LiveFeed>(loop_, service_, calls_)) {
-        service_.set_telemetry(calls_);
+        service_.add_telemetry(calls_);
+        otel_.watch(service_);
         admin::add_page_routes(server_.http().routes());
         admin::add_feed_route(server_.http().routes(), feed_);
     }
@@ -147,6 +149,7 @@ private:
 
     const bool json_;
     const Duration drain_timeout_;
+    const OtelSdk otel_;  // outlives what it watches
     asio::io_context loop_{1};
     asio::signal_set signals_{loop_, SIGTERM, SIGINT};
     RedisService service_;
