@@ -157,9 +157,13 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
 }
 
 // An answer about the data (WRONGTYPE) says nothing of the server, and neither does a full pool.
+bool costs_budget(const Error& error) noexcept {
+    return error.kind != ErrorKind::pool_exhausted && policy::may_pass(error);
+}
+
 void charge(pool::Pool& pool, const Error& error) noexcept {
-    if (error.kind == ErrorKind::pool_exhausted) return pool.count_exhausted();
-    if (policy::may_pass(error)) pool.budget().on_failure();
+    if (error.kind == ErrorKind::pool_exhausted) pool.count_exhausted();
+    if (costs_budget(error)) pool.budget().on_failure();
 }
 
 const std::shared_ptr<base::TelemetryList>& CallSettings::no_telemetry() {

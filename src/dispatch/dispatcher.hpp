@@ -124,6 +124,8 @@ private:
 /// long the attempt lasted; zero for a command that blocks at the server, whose time is the caller's choice.
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
                     bool attempt_timeout_was_shorter, TimePoint now, Duration took);
+/// The error of an attempt costs the retry budget.
+bool costs_budget(const Error& error) noexcept;
 /// What a failed attempt costs the pool's retry budget, and what it counts for.
 void charge(pool::Pool& pool, const Error& error) noexcept;
 

@@ -15,7 +15,8 @@ public:
 
     /// One line is to be written now: how many were left out before it and not told yet; nullopt: it is left out, too.
     std::optional<std::uint64_t> admit(TimePoint now) noexcept {
-        if (!began_ || now - *began_ >= std::chrono::seconds(1)) {
+        if (!begun_ || now - began_ >= std::chrono::seconds(1)) {
+            begun_ = true;
             began_ = now;
             written_ = 0;
         }
@@ -29,7 +30,7 @@ public:
     /// What was left out in a second that is over, and not told yet; it is told now. So that a burst which nothing follows
     /// is told of, too.
     std::uint64_t take_overdue(TimePoint now) noexcept {
-        return began_ && now - *began_ >= std::chrono::seconds(1) ? take_left_out() : 0;
+        return begun_ && now - began_ >= std::chrono::seconds(1) ? take_left_out() : 0;
     }
     /// What was left out and not told yet; it is told now.
     std::uint64_t take_left_out() noexcept {
@@ -40,7 +41,8 @@ public:
 
 private:
     std::uint32_t lines_;
-    std::optional<TimePoint> began_;
+    bool begun_ = false;
+    TimePoint began_{};
     std::uint32_t written_ = 0;
     std::uint64_t left_out_ = 0;
 };
