@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include <stdlib.h>
 
@@ -127,7 +129,11 @@ bool compare_counts(const Surroundings& around, const std::string& file, bool up
     boost::json::object kept = read_kept(file);
     bool fine = true;
     fmt::print("{:<32} {:>10} {:>10} {:>8}\n", "an operation, or at rest", "kept", "now", "change");
-    for (const std::string mode : {"get", "set", "unprefixed", "bare", "blocking", "heap", "heap_blocking"}) {
+    std::vector<std::string> modes{"get", "set", "unprefixed", "bare", "blocking", "heap", "heap_blocking"};
+#ifdef REDOUBT_HAS_OTEL_SDK
+    modes.insert(modes.end(), {"otel_api", "otel_traces", "otel_sdk"});
+#endif
+    for (const std::string& mode : modes) {
         const Outcome counted = count({"count " + mode, "redoubt_counts", {"--mode", mode}}, around);
         if (!counted.ok()) {
             fmt::print("{:<32} {}\n", mode, counted.failure);

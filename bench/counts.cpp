@@ -13,6 +13,7 @@
 #include "support/allocations.hpp"
 #include "support/bare_wire.hpp"
 #include "support/cell.hpp"
+#include "support/otel_sdk.hpp"
 
 namespace bench {
 namespace {
@@ -86,9 +87,21 @@ private:
     std::exception_ptr failed_;
 };
 
-void run_service(const Arguments& arguments, bool isolated, bool set) {
+// Whether OpenTelemetry is told, and of what.
+enum class Otel { none, api, traces, all };
+
+void add_otel(redoubt::RedisService& service, Otel otel) {
+    if (otel == Otel::none) return;
+    if (otel != Otel::api) install_otel_sdk();
+    redoubt::OtelOptions options;
+    options.metrics = otel != Otel::traces;
+    redoubt::add_otel_telemetry(service, options);
+}
+
+void run_service(const Arguments& arguments, bool isolated, bool set, Otel otel = Otel::none) {
     asio::io_context loop(1);
     redoubt::RedisService service(loop, make_config(arguments, isolated));
+    add_otel(service, otel);
     std::optional<redoubt::AsyncProjectRedisClient> redis;
     // No coroutine of its own between the caller and the call.
     const auto finish = [&](auto& fixed) {
@@ -197,6 +210,9 @@ void run(const Arguments& arguments) {
     const std::string mode = arguments.text("mode", "get");
     if (mode == "get") return run_service(arguments, true, false);
     if (mode == "set") return run_service(arguments, true, true);
+    if (mode == "otel_api") return run_service(arguments, true, false, Otel::api);
+    if (mode == "otel_traces") return run_service(arguments, true, false, Otel::traces);
+    if (mode == "otel_sdk") return run_service(arguments, true, false, Otel::all);
     if (mode == "unprefixed") return run_service(arguments, false, false);
     if (mode == "bare") return run_bare(arguments);
     if (mode == "blocking") return run_blocking(arguments);

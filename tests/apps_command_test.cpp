@@ -194,6 +194,20 @@ TEST_P(RunCommand, HealthAndMetricsPrintJson) {
     EXPECT_TRUE(dead.err.starts_with("RedisConnectionException: ")) << dead.err;
 }
 
+// As soon as health_check() answers, though nothing could be connected to: not after the ten seconds of a call.
+TEST_P(RunCommand, HealthOfAServerThatHangsIsToldInSeconds) {
+    server().pause();
+    const TimePoint begin = Clock::now();
+    const Ran ran = redoubt_command({"health", "--url", server().url()});
+    EXPECT_LT(Clock::now() - begin, 8s);
+    EXPECT_EQ(ran.status, 1);
+    const json::value health = json::parse(ran.out);
+    EXPECT_EQ(health.at("status").as_string(), "unhealthy");
+    EXPECT_TRUE(std::string_view(health.at("problems").at(0).as_string()).starts_with("connect failed: ")) << ran.out;
+    EXPECT_TRUE(ran.err.starts_with("RedisOperationTimeoutException: ")) << ran.err;
+    server().resume();
+}
+
 TEST_P(RunCommand, AServerOfItsOwnForOneCall) {
     const OnlyProgram only(GetParam());
     const Ran ran = redoubt_command({"exec", "--project", "alpha", "--embedded", "--stdin"}, "SET k v\nGET k\n",

@@ -96,6 +96,27 @@ TEST(CircuitListeners, TheEndWaitsForACallThatIsUnderWay) {
     EXPECT_TRUE(returned);
 }
 
+// Each is inside of one listener and changes the state, which both are to hear.
+TEST(CircuitListeners, TwoThatChangeTheStateDoNotWaitForEachOther) {
+    CircuitListeners listeners;
+    std::atomic<int> heard{0};
+    const auto change_again = [&](const CircuitStateChange& change) {
+        ++heard;
+        if (change.to == CircuitState::open) listeners.tell({"", CircuitState::open, CircuitState::closed}, no_failure);
+    };
+    const auto first = listeners.add(change_again);
+    const auto second = listeners.add(change_again);
+    constexpr int changes = 2000;
+    {
+        const auto tell = [&] {
+            for (int i = 0; i != changes; ++i) listeners.tell(opened, no_failure);
+        };
+        std::jthread one(tell);
+        std::jthread other(tell);
+    }
+    EXPECT_EQ(heard, 2 * changes * 2 * (1 + 2));  // by both listeners, each change and the two that follow it
+}
+
 TEST(CircuitListeners, ManyThreadsComeAndGo) {
     CircuitListeners listeners;
     std::atomic<int> heard{0};

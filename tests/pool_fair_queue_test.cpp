@@ -189,6 +189,48 @@ TEST(FairQueue, TellsWhoseTimeIsOverWhileParked) {
     EXPECT_EQ(play.queue.pop(), nullptr);
 }
 
+struct LargeRead : ScriptedOperation {
+    LargeRead() : ScriptedOperation("r") { set_demand(Demand::bulk); }
+};
+
+// What a large reply will cost is charged before, once it is known, and settled by what it was charged.
+TEST(FairQueue, SettlesWhatWasForeseen) {
+    const auto rate = std::make_shared<policy::RateLimit>(1'000'000, 1000);
+    Tenant tenant(rate);
+    const TimePoint now = Clock::now() + std::chrono::hours(1);  // so that nothing is refilled
+    const auto used = [&] {
+        std::uint32_t left = 0;
+        while (!rate->admit(1, now)) ++left;
+        rate->give_back(left);
+        return 1000 - left;
+    };
+    LargeRead first, second, third;
+    ASSERT_TRUE(tenant.may_pass(first, now));
+    EXPECT_EQ(first.foreseen(), 0u);
+    ASSERT_TRUE(tenant.may_pass(second, now));
+    tenant.charge(first, 60);  // it was the first large one
+    ASSERT_TRUE(tenant.may_pass(third, now));
+    EXPECT_EQ(third.foreseen(), 60u);
+    tenant.charge(second, 60);  // nothing was foreseen of this one, so nothing is given back
+    EXPECT_EQ(used(), 3u + 60 + 60 + 60);
+    tenant.charge(third, 0);  // not large any more
+    EXPECT_EQ(used(), 3u + 60 + 60);
+    ASSERT_TRUE(tenant.may_pass(first, now));
+    EXPECT_EQ(first.foreseen(), 0u);
+    tenant.charge(first, 60);
+    ASSERT_TRUE(tenant.may_pass(second, now));
+    tenant.forget_foreseen(second);  // lost on the way
+    EXPECT_EQ(used(), 5u + 60 + 60 + 60);
+    ASSERT_TRUE(tenant.may_pass(second, now));
+    tenant.take_back(second);  // not sent
+    EXPECT_EQ(used(), 5u + 60 + 60 + 60);
+    // A large command is bulk for its own size.
+    LargeRead write;
+    write.bytes(std::string(100'000, 'x'));
+    ASSERT_TRUE(tenant.may_pass(write, now));
+    EXPECT_EQ(write.foreseen(), 0u);
+}
+
 TEST(FairQueue, KnowsWhoseTurnByTheRateComesTooLate) {
     RatedPlay play;
     Tenant& tenant = play.tenants['r'];

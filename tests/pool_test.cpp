@@ -63,7 +63,7 @@ TEST_F(PoolTest, ManyThreadsOpenOneSharedWire) {
     const auto pool = make_pool();
     constexpr int threads = 16;  // more would spread over several wires
     std::barrier together(threads);
-    std::vector<std::future<std::shared_ptr<connection::BlockingWire>>> wires;
+    std::vector<std::future<std::shared_ptr<NodeWire>>> wires;
     for (int i = 0; i != threads; ++i) {
         wires.push_back(std::async(std::launch::async, [&] {
             together.arrive_and_wait();

@@ -127,7 +127,10 @@ TEST_P(Async, PipelinesBatchesAndTransactions) {
         EXPECT_EQ(done, std::make_tuple(std::int64_t{3}, MaybeText("3")));
         const auto inside = co_await redis.transaction().lpop("a").incr("a").try_execute();
         EXPECT_TRUE(inside && inside->has_value());
-        EXPECT_EQ(std::get<0>(**inside).error().certainty, Certainty::unknown);
+        const Error wrong_type = std::get<0>(**inside).error();
+        EXPECT_EQ(wrong_type.certainty, Certainty::unknown);
+        EXPECT_EQ(wrong_type.operation, "LPOP");
+        EXPECT_EQ(wrong_type.origin->project_id, "alpha");
         EXPECT_EQ(*std::get<1>(**inside), 4);
     });
 }

@@ -13,6 +13,7 @@
 #include <boost/json.hpp>
 
 #include "support/live_service.hpp"
+#include "support/notes.hpp"
 #include "support/processes.hpp"
 
 namespace redoubt {
@@ -29,23 +30,20 @@ class Heard {
 public:
     CircuitListener listener() {
         return [this](const CircuitStateChange& change) {
+            changes_.add(std::string(to_string(change.from)) + '>' + std::string(to_string(change.to)) + ' ');
             const std::lock_guard lock(mutex_);
-            text_ += std::string(to_string(change.from)) + '>' + std::string(to_string(change.to)) + ' ';
             endpoint_ = change.endpoint;
         };
     }
-    std::string text() const {
-        const std::lock_guard lock(mutex_);
-        return text_;
-    }
+    std::string text() const { return changes_.text(); }
     std::string endpoint() const {
         const std::lock_guard lock(mutex_);
         return endpoint_;
     }
 
 private:
+    testing::Notes changes_;
     mutable std::mutex mutex_;
-    std::string text_;
     std::string endpoint_;
 };
 
@@ -53,17 +51,12 @@ private:
 class Complaints final : public Telemetry {
 public:
     void listener_failed(std::string_view endpoint, std::string_view what) noexcept override {
-        const std::lock_guard lock(mutex_);
-        text_ += std::string(endpoint) + ": " + std::string(what) + '\n';
+        notes_.add(std::string(endpoint) + ": " + std::string(what) + '\n');
     }
-    std::string text() const {
-        const std::lock_guard lock(mutex_);
-        return text_;
-    }
+    std::string text() const { return notes_.text(); }
 
 private:
-    mutable std::mutex mutex_;
-    std::string text_;
+    testing::Notes notes_;
 };
 
 class Breaker : public testing::LiveServiceTest {

@@ -253,9 +253,16 @@ TEST_P(Client, TransactionsExecuteAllOrNone) {
     ASSERT_TRUE(parts->has_value());
     EXPECT_EQ(*std::get<0>(**parts), 3);
     ASSERT_FALSE(std::get<1>(**parts));
-    EXPECT_EQ(std::get<1>(**parts).error().certainty, Certainty::unknown);
+    const Error failed = std::get<1>(**parts).error();
+    EXPECT_EQ(failed.certainty, Certainty::unknown);
+    EXPECT_EQ(failed.operation, "INCR");
+    ASSERT_NE(failed.origin, nullptr);
+    EXPECT_EQ(failed.origin->project_id, "alpha");
     EXPECT_EQ(*std::get<2>(**parts), 4);
-    EXPECT_EQ(error_of([&] { r.transaction().incr("text").execute(); }).certainty, Certainty::unknown);
+    const Error first = error_of([&] { r.transaction().set("b", "1").incr("text").execute(); });
+    EXPECT_EQ(first.certainty, Certainty::unknown);
+    EXPECT_EQ(first.operation, "INCR");
+    EXPECT_EQ(first.origin->project_id, "alpha");
     EXPECT_EQ(r.get("a"), "4");
 }
 

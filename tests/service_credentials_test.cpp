@@ -12,6 +12,7 @@
 #include <boost/asio.hpp>
 
 #include "support/live_service.hpp"
+#include "support/notes.hpp"
 #include "support/processes.hpp"
 
 namespace redoubt {
@@ -47,18 +48,11 @@ private:
 class Told final : public Telemetry {
 public:
     void breaker_changed(std::string_view, std::string_view, std::string_view) noexcept override {}
-    void connection_failed(const Error& error) noexcept override {
-        const std::lock_guard lock(mutex_);
-        text_ += error.message() + "\n";
-    }
-    std::string text() const {
-        const std::lock_guard lock(mutex_);
-        return text_;
-    }
+    void connection_failed(const Error& error) noexcept override { notes_.add(error.message() + "\n"); }
+    std::string text() const { return notes_.text(); }
 
 private:
-    mutable std::mutex mutex_;
-    std::string text_;
+    testing::Notes notes_;
 };
 
 class ProvidedCredentials : public testing::LiveServiceTest {

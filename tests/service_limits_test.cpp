@@ -232,6 +232,89 @@ TEST_P(Limits, RateTransactionsToo) {
     EXPECT_LE(done, 5);
 }
 
+TEST_P(Limits, SayWhatIsKnownOfAPipelineWithAReplyThatIsTooLarge) {
+    RedisService service(limited({.max_in_flight = 16, .max_reply_bytes = 100'000}));
+    service.initialize();
+    const auto loud = service.get_connection("loud");
+    loud.append("large", std::string(50'000, 'x'));
+    loud.append("large", std::string(150'000, 'x'));
+    // So large that it goes out as it is answered: most of it has not left when the reply comes.
+    for (const bool async : {false, true}) {
+        auto batch = loud.batch<std::optional<std::string>>();
+        auto async_batch = loud.async().batch<std::optional<std::string>>();
+        for (int i = 0; i != 20'000; ++i) {
+            const std::string key = i == 100 ? "large" : "another key that is not there " + std::to_string(i);
+            async ? (void)async_batch.get(key) : (void)batch.get(key);
+        }
+        const Error error = error_of([&] {
+            async ? (void)std::move(async_batch).execute()(asio::use_future).get() : (void)std::move(batch).execute();
+        });
+        EXPECT_EQ(error.kind, ErrorKind::reply_type) << error.message();
+        EXPECT_EQ(error.certainty, Certainty::unknown) << error.message();
+    }
+}
+
+TEST_P(Limits, OneThatNoLongerWaitsForItsRateLetsTheOthersGo) {
+    asio::io_context loop{1};
+    auto settings = limited({.commands_per_second = 1, .burst = 1});
+    settings.pool_mode = PoolMode::shared;
+    settings.operation_timeout = testing::patience;
+    RedisService service(loop, settings);
+    service.initialize();
+    const auto loud = service.get_connection("loud").async();
+    const auto quiet = service.get_connection("quiet").async();
+    int done = 0;
+    const auto count = [&](const auto& outcome) { done += outcome ? 1 : 0; };
+    quiet.try_set("k", "v")(count);
+    loud.try_set("k", "v")(count);
+    testing::expect_soon(loop, [&] { return done == 2; });
+
+    asio::cancellation_signal signal;
+    bool cancelled = false;
+    auto batch = loud.batch<std::optional<std::string>>();
+    for (int i = 0; i != 30; ++i) batch.get("k");  // its turn comes in half a minute
+    std::move(batch).try_execute()(
+        asio::bind_cancellation_slot(signal.slot(), [&](const auto& outcome) { cancelled = !outcome; }));
+    loud.try_get("k")(count);  // behind it
+    testing::run_ready(loop);
+    const TimePoint begin = Clock::now();
+    signal.emit(asio::cancellation_type::terminal);
+    quiet.try_get("k")(count);
+    testing::expect_soon(loop, [&] { return done == 4; });
+    EXPECT_TRUE(cancelled);
+    EXPECT_LT(Clock::now() - begin, 15s);
+    service.close();
+    testing::expect_runs_out(loop);
+}
+
+TEST_P(Limits, DoNotMakeACallWaitThatTheBreakerRefuses) {
+    auto settings = limited({.commands_per_second = 1, .burst = 1});
+    settings.operation_timeout = 10s;
+    RedisService service(settings);
+    service.initialize();
+    const auto loud = service.get_connection("loud");
+    loud.set("k", "v");
+    service.circuit_breaker().force_open();
+    const TimePoint begin = Clock::now();
+    for (int i = 0; i != 5; ++i) EXPECT_EQ(error_of([&] { (void)loud.get("k"); }).kind, ErrorKind::circuit_open);
+    EXPECT_EQ(error_of([&] { (void)loud.transaction().watch("k"); }).kind, ErrorKind::circuit_open);
+    EXPECT_LT(Clock::now() - begin, 1s);
+}
+
+TEST_P(Limits, MayBeAskedForByACallbackThatUsesTheService) {
+    auto settings = config();
+    RedisService* asked = nullptr;
+    settings.limits_of_project = [&](std::string_view project) {
+        if (project == "first") (void)asked->get_connection("second").get("k");
+        if (project == "first") (void)asked->get_metrics();
+        return ProjectLimits{};
+    };
+    RedisService service(settings);
+    asked = &service;
+    service.initialize();
+    EXPECT_EQ(service.get_connection("first").get("k"), std::nullopt);
+}
+
 REDOUBT_BOTH_SERVERS(Limits);
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
 
-#include "support/live_service.hpp"
+#include "support/kept_service.hpp"
 #include "support/processes.hpp"
 
 namespace redoubt {
@@ -30,31 +30,17 @@ struct Mood {
     bool counted;  // by the breaker
 };
 
-class Moods : public testing::LiveServiceTest {
+class Moods : public testing::KeptServiceTest {
 protected:
     RedisServiceConfig patient() {
-        RedisServiceConfig given = config();
-        given.max_retries = 1;
-        given.retry_delay = given.retry_delay_max = 1ms;
+        RedisServiceConfig given = scripting(1);
         given.circuit_breaker.failure_threshold = 1000;
-        given.environment = Environment::development;
-        given.allow_unconfined_scripts = true;
         return given;
     }
     EmbeddedServer& start_with(std::vector<std::string> arguments) {
         EmbeddedServerOptions options = testing::options_for(GetParam());
         options.extra_arguments = std::move(arguments);
         return start_server(options);
-    }
-    RedisService& start(const RedisServiceConfig& given) {
-        service_ = std::make_unique<RedisService>(given);
-        service_->initialize();
-        return *service_;
-    }
-    std::uint64_t failed_calls() {
-        const boost::json::object metrics = service_->get_metrics();
-        const auto& breaker = metrics.at("connection_factory").at("circuit_breaker").at("metrics");
-        return breaker.at("failed_calls").to_number<std::uint64_t>();
     }
     /// The same on both kinds of calls. Each mood has a project of its own, so that no retry budget runs out.
     template <class Blocking, class Async>
@@ -79,14 +65,8 @@ protected:
         expect_mood(
             mood, [&] { (void)redis.get("k"); }, [&] { (void)redis.async().get("k")(boost::asio::use_future).get(); });
     }
-    static void expect_works(const ProjectIsolatedRedisClient& redis) {
-        EXPECT_TRUE(redis.set("works", "yes"));
-        EXPECT_EQ(redis.async().get("works")(boost::asio::use_future).get(), "yes");
-    }
     /// That the mood cost no connection.
     std::string connections_made() { return raw().info("total_connections_received"); }
-
-    std::unique_ptr<RedisService> service_;
 };
 
 TEST_P(Moods, Loading) {

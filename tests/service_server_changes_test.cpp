@@ -9,7 +9,7 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
 
-#include "support/live_service.hpp"
+#include "support/kept_service.hpp"
 #include "support/processes.hpp"
 
 namespace redoubt {
@@ -22,34 +22,13 @@ using testing::RawClient;
 
 const Script add("return redis.call('INCRBY', KEYS[1], ARGV[1])");
 
-class ServerChanges : public testing::LiveServiceTest {
+class ServerChanges : public testing::KeptServiceTest {
 protected:
-    RedisServiceConfig patient() {
-        RedisServiceConfig given = config();
-        given.max_retries = 2;
-        given.retry_delay = given.retry_delay_max = 1ms;
-        given.environment = Environment::development;
-        given.allow_unconfined_scripts = true;
-        return given;
-    }
-    RedisService& start(const RedisServiceConfig& given) {
-        service_ = std::make_unique<RedisService>(given);
-        service_->initialize();
-        return *service_;
-    }
-    std::uint64_t failed_calls() {
-        const boost::json::object metrics = service_->get_metrics();
-        const auto& breaker = metrics.at("connection_factory").at("circuit_breaker").at("metrics");
-        return breaker.at("failed_calls").to_number<std::uint64_t>();
-    }
+    RedisServiceConfig patient() { return scripting(2); }
     std::size_t in_flight(std::string_view project) {
         const boost::json::object metrics = service_->get_metrics();
         const auto& pool = metrics.at("connection_factory").at("pools").at(project);
         return pool.at("in_flight_commands").to_number<std::size_t>();
-    }
-    static void expect_works(const ProjectIsolatedRedisClient& redis) {
-        EXPECT_TRUE(redis.set("works", "yes"));
-        EXPECT_EQ(redis.async().get("works")(boost::asio::use_future).get(), "yes");
     }
     /// Everything that the library asks of a server besides calls.
     void expect_served_without(const std::string& url) {
@@ -77,8 +56,6 @@ protected:
         EXPECT_EQ(failed_calls(), 0U);
         service.close();
     }
-
-    std::unique_ptr<RedisService> service_;
 };
 
 TEST_P(ServerChanges, AManagedServerThatRefusesByAcl) {

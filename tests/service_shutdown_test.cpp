@@ -278,6 +278,42 @@ TEST_P(Shutdown, ALoopThatEndsFirstTakesItsCallsAlong) {
     EXPECT_TRUE(eventually([&] { return raw().info("connected_clients") == "1"; }));
 }
 
+TEST_P(Shutdown, HandlesMayOutliveTheLoop) {
+    (void)raw();
+    const std::size_t descriptors = open_descriptors();
+    {
+        std::optional<ProjectIsolatedRedisClient> redis;
+        std::optional<Subscriber> subscriber;
+        std::optional<Watched> watched;
+        {
+            asio::io_context loop{1};
+            RedisService service(loop, patient(1h));
+            service.initialize();
+            redis = service.get_connection("alpha");
+            int ready = 0;
+            redis->async().incr("n")([&](std::exception_ptr, std::int64_t) { ++ready; });
+            redis->async().watch("k")([&](std::exception_ptr, Watched got) {
+                watched = std::move(got);
+                ++ready;
+            });
+            subscriber = redis->subscriber();
+            asio::co_spawn(loop, subscriber->async_subscribe(Subscribed::channel, "news"),
+                           [&](std::exception_ptr) { ++ready; });
+            expect_soon(loop, [&] { return ready == 3; });
+            // One waits for a connection, others for their replies, one for a message.
+            hold_writes();
+            redis->async().try_incr("n")([](const auto&) { ADD_FAILURE(); });
+            redis->async().with({.deadline = 1h}).try_blpop("list", 1h)([](const auto&) { ADD_FAILURE(); });
+            testing::run_ready(loop);
+            service.close();
+        }
+        EXPECT_EQ(error_of([&] { redis->set("k", "v"); }).certainty, Certainty::not_sent);
+    }
+    EXPECT_EQ(open_descriptors(), descriptors);
+    let_writes_go();
+    EXPECT_TRUE(eventually([&] { return raw().info("connected_clients") == "1"; }));
+}
+
 TEST_P(Shutdown, AHandlerMayCloseTheServiceThatCallsIt) {
     std::promise<void> closed;
     RedisService service(patient(testing::patience));

@@ -365,6 +365,30 @@ TEST_P(Subscribers, LoseNothingInAFlood) {
     publisher.get();
 }
 
+TEST_P(Subscribers, LeaveNothingBehindWhenTheyGoBeforeTheyAreConnected) {
+    auto settings = config();
+    settings.max_connects_per_second = 1;  // so they wait for their turn
+    settings.limits_of_project = [](std::string_view) { return ProjectLimits{.max_connections = 3}; };
+    settings.connection_timeout = testing::patience;
+    RedisService service(settings);
+    service.initialize();
+    const auto redis = service.get_connection("alpha");
+    (void)redis.async().get("k")(boost::asio::use_future).get();
+    int gone = 0;
+    for (int i = 0; i != 40; ++i) {
+        Subscriber subscriber = redis.with({.deadline = 2ms}).subscriber();
+        try {
+            subscriber.subscribe("news");
+        } catch (const RedisOperationTimeoutException&) {
+            ++gone;
+        }
+    }
+    EXPECT_GT(gone, 20);
+    // One connection of the project can be leased: it is free.
+    EXPECT_EQ(redis.blpop("none", 10ms), std::nullopt);
+    EXPECT_EQ(service.circuit_state(), CircuitState::closed);
+}
+
 TEST_P(Subscribers, RefuseWhatCannotBe) {
     RedisService service(config());
     service.initialize();

@@ -26,10 +26,12 @@ packages_of() {
         build)
             boost=$(boost_version)
             echo "g++ cmake ninja-build ccache libboost$boost-dev libboost-url$boost-dev libboost-json$boost-dev" \
-                libssl-dev libfmt-dev libspdlog-dev libcli11-dev
+                libssl-dev libfmt-dev libspdlog-dev libcli11-dev prometheus-cpp-dev opentelemetry-cpp-dev libabsl-dev
             ;;
         any-server) command -v valkey-server >/dev/null || echo redis-server ;;
-        test) echo libgtest-dev redis-server redis-tools valkey-server valkey-tools ;;
+        test) echo libgtest-dev libprotobuf-dev redis-server redis-tools valkey-server valkey-tools prometheus curl ;;
+        page) echo nodejs npm ;;
+        browser) echo chromium ;;
         bench) echo libhiredis-dev libbenchmark-dev valgrind ;;
         clang) echo clang-14 libclang-rt-14-dev ;;
         lint) echo clang-format-14 clang-tidy-14 ;;
@@ -40,7 +42,9 @@ packages_of() {
 # The program of a package, where having the program is enough; nothing for libraries.
 program_of() {
     case $1 in
-        g++ | cmake | ccache | redis-server | valkey-server | clang-format-14 | clang-tidy-14 | valgrind) echo "$1" ;;
+        g++ | cmake | ccache | curl | prometheus | redis-server | valkey-server | clang-format-14 | clang-tidy-14 | valgrind) echo "$1" ;;
+        npm | chromium) echo "$1" ;;
+        nodejs) echo node ;;
         clang-14) echo clang++-14 ;;
         ninja-build) echo ninja ;;
         redis-tools) echo redis-cli ;;
@@ -76,6 +80,14 @@ need() {
     install_packages "${packages[@]}"
 }
 
+# want NAME...: as `need`, where it is possible; what is not to be had is said, and done without.
+want() {
+    local name
+    for name in "$@"; do
+        (need "$name") || say "WITHOUT $name ($(packages_of "$name")): what needs it is left out"
+    done
+}
+
 # Elsewhere than on Debian 12 package names differ: check the programs, and leave the libraries to CMake.
 need_programs() {
     local package program
@@ -85,7 +97,8 @@ need_programs() {
         [[ -z $program || $program == ccache ]] || command -v "$program" >/dev/null || absent+=("$program")
     done
     ((${#absent[@]} == 0)) || fail "this is not Debian 12, so nothing is installed here; missing programs: ${absent[*]}
-(libraries needed: Boost 1.81 or newer with url and json, OpenSSL 3, fmt, spdlog, CLI11; for tests GoogleTest)"
+(libraries needed: Boost 1.81 or newer with url and json, OpenSSL 3, fmt, spdlog, CLI11, prometheus-cpp; for tests
+GoogleTest; where they are found also OpenTelemetry C++ 1.19 or newer, and Protobuf for its tests)"
 }
 
 as_root() {
@@ -184,12 +197,12 @@ signed_by() {
 }
 
 # --- services ------------------------------------------------------------------------------------------------
-# redis-server and valkey-server come with a service. Redoubt wants the programs only, so those services that
+# redis-server, valkey-server and prometheus come with a service. Redoubt wants the programs only, so those services that
 # were not there before are neither started nor left enabled.
 
 new_services() {
     local package
-    for package in "$@"; do case $package in redis-server | valkey-server) echo "$package" ;; esac done
+    for package in "$@"; do case $package in prometheus | redis-server | valkey-server) echo "$package" ;; esac done
 }
 
 hold_new_services() {

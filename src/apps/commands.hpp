@@ -19,9 +19,11 @@ struct Invocation {
 
 void add_exec(CLI::App& app, Invocation& invocation);
 void add_health(CLI::App& app, Invocation& invocation);
+void add_memory(CLI::App& app, Invocation& invocation);
 void add_metrics(CLI::App& app, Invocation& invocation);
 void add_demo(CLI::App& app, Invocation& invocation);
 void add_keys(CLI::App& app, Invocation& invocation);
 void add_project(CLI::App& app, Invocation& invocation);
+void add_serve(CLI::App& app, Invocation& invocation);
 
 }  // namespace redoubt::apps

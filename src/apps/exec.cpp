@@ -13,6 +13,7 @@
 #include <redoubt/redoubt.hpp>
 
 #include "apps/commands.hpp"
+#include "apps/otel_sdk.hpp"
 #include "apps/output.hpp"
 #include "apps/target.hpp"
 #include "apps/tokenizer.hpp"
@@ -58,7 +59,9 @@ int execute_lines(ProjectIsolatedRedisClient& redis, bool json) {
 
 int run_exec(const ExecOptions& options, const std::vector<std::string>& words) {
     ConnectionTarget target(options.target);
+    const OtelSdk otel;
     RedisService service(target.config);
+    otel.watch(service);
     service.initialize();
     ProjectIsolatedRedisClient redis = service.get_connection(options.project);
     int status = 0;

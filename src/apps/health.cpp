@@ -1,6 +1,8 @@
 // apps: `redoubt health`: the JSON of health_check().
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <string>
 
 #include <redoubt/redoubt.hpp>
 
@@ -16,11 +18,16 @@ boost::json::object unreachable(const RedisException& down) {
     return {{"status", "unhealthy"},
             {"timestamp", now},
             {"service", "redis"},
-            {"test_operations", {{"status", "failed"}, {"failed_step", "connect"}, {"error", down.what()}}}};
+            {"problems", {std::string("connect failed: ") + down.what()}},
+            {"factory", {{"status", "unhealthy"}}},
+            {"test_operations", {{"status", "failed"}, {"failed_step", "connect"}, {"error", down.what()}}},
+            {"memory", {{"status", "unknown"}}}};
 }
 
 int run_health(const TargetOptions& options) {
     ConnectionTarget target(options);
+    // Whoever waits for an answer about a server that hangs has it as soon as from health_check().
+    target.config.operation_timeout = std::min(target.config.operation_timeout, HealthOptions().deadline);
     RedisService service(target.config);
     try {
         service.initialize();

@@ -37,8 +37,10 @@ int main(int argc, char** argv) {
     add_exec(app, invocation);
     add_health(app, invocation);
     add_keys(app, invocation);
+    add_memory(app, invocation);
     add_metrics(app, invocation);
     add_project(app, invocation);
+    add_serve(app, invocation);
 
     // The words of a Redis command are not the parser's: it would read `[1,2]` as two and `-1` as an option.
     std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);

@@ -82,6 +82,9 @@ asio::awaitable<DialOutcome> async_dial(SessionSettings settings, const TlsConte
         std::string refused;
         try {
             co_await wait_for(dialer.wait_fd(), dialer.wait_events(), dialer.wait_until());
+        } catch (const boost::system::system_error& failure) {
+            if (failure.code() == asio::error::operation_aborted) co_return DialOutcome{Transport{}, dial_given_up()};
+            refused = failure.what();
         } catch (const std::exception& failure) {
             refused = failure.what();
         }

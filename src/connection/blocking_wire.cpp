@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
+#include <stdexcept>
 #include <utility>
 
 #include <poll.h>
@@ -223,8 +225,15 @@ void BlockingWire::read_once(Lock& lock, const Waiter& leader, TimePoint until) 
         case IoStatus::ok:
             last_progress_ = Clock::now();
             multiplexer_.commit_read(result.bytes);
-            if (multiplexer_.process(std::numeric_limits<std::size_t>::max()) == Multiplexer::Progress::fault) {
-                lose(fault_error(multiplexer_));
+            // Whoever leads has the replies of all in hand: no memory for one must not leave the others without a leader.
+            try {
+                if (multiplexer_.process(std::numeric_limits<std::size_t>::max()) == Multiplexer::Progress::fault) {
+                    lose(fault_error(multiplexer_));
+                }
+            } catch (const std::bad_alloc&) {
+                lose(lost_error("no memory for a reply"));
+            } catch (const std::length_error&) {
+                lose(lost_error("no memory for a reply"));
             }
             load_.store(multiplexer_.in_flight(), std::memory_order_relaxed);
             congested_.store(multiplexer_.awaits_large_reply(), std::memory_order_relaxed);
@@ -339,6 +348,11 @@ bool BlockingWire::is_open() const {
 std::size_t BlockingWire::in_flight() const {
     const Lock lock(mutex_);
     return multiplexer_.in_flight();
+}
+
+std::size_t BlockingWire::bytes_in_flight() const {
+    const Lock lock(mutex_);
+    return multiplexer_.bytes_in_flight();
 }
 
 std::size_t BlockingWire::waiting() const {

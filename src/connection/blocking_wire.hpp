@@ -70,6 +70,7 @@ public:
 
     bool is_open() const;
     std::size_t in_flight() const;
+    std::size_t bytes_in_flight() const;
     /// Callers in line for room in the queue.
     std::size_t waiting() const;
     TimePoint last_used() const;

@@ -147,6 +147,10 @@ std::nullopt_t Dialer::wait(int fd, short events) noexcept {
     return std::nullopt;
 }
 
+Error dial_given_up() {
+    return Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::connecting, "the connection was given up");
+}
+
 DialOutcome dial_blocking(const SessionSettings& settings, const TlsContext* tls, TimePoint deadline,
                           const StopSignal* stop) {
     Dialer dialer(settings, tls, deadline);

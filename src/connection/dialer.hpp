@@ -72,7 +72,10 @@ private:
 struct DialOutcome {
     Transport transport;  ///< open unless `error`
     std::optional<Error> error;
+    bool hasty = false;  ///< its time was its caller's own, and shorter than a connection may take
 };
+/// Of a dial that nobody wants any more; it says nothing of the node.
+Error dial_given_up();
 /// `stop` ends it early.
 DialOutcome dial_blocking(const SessionSettings& settings, const TlsContext* tls, TimePoint deadline,
                           const StopSignal* stop = nullptr);

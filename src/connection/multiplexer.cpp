@@ -247,8 +247,10 @@ Multiplexer::Progress Multiplexer::fail_scan() {
     over_limit_ = true;
     Operation* const operation = std::exchange(at(head_).operation, nullptr);
     if (operation != nullptr) {
+        // Of several commands those behind this one may not even have been sent.
+        const Certainty certainty = at(head_).replies_left == 1 ? Certainty::applied : Certainty::unknown;
         keep_borrowed(*operation);
-        operation->on_failure(Error::of(ErrorKind::reply_type, Certainty::applied, Stage::reply, fault_),
+        operation->on_failure(Error::of(ErrorKind::reply_type, certainty, Stage::reply, fault_),
                               FailureSource::operation);
     }
     return Progress::fault;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dispatch/call_words.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/first_key.hpp"
 #include "dispatch/request.hpp"
@@ -90,27 +91,66 @@ inline void AsyncCall::end(const Error* error) {
     phase_ = Phase::idle;
     const bool initiating = ended_ != nullptr;
     if (initiating) *ended_ = true;
+    if (rare_) [[unlikely]]
+        end_report(error);
     if (error == nullptr) return receiver_->finish(nullptr, initiating ? Ending::posted : Ending::direct);
     Error described = *error;
     state_.describe(described, name_, dispatcher_.origin(), Clock::now());
     receiver_->finish(&described, Ending::posted);
 }
 
+void AsyncCall::begin_report(Telemetry& telemetry) {
+    // An empty batch is no call.
+    if (commands_.count() == 0 && !(rare_ && rare_->refusal)) return;
+    const bool unnamed = name_.empty() && rare_ && rare_->refusal;  // words that were refused
+    CallInfo call = dispatcher_.info_of(unnamed ? rare_->refusal->operation : name_, state_.options());
+    describe_commands(call, commands_.bytes(), commands_.count(), commands_.atomic());
+    const EncodedText text(commands_.bytes());
+    if (commands_.count() != 0) call.text = &text;
+    rare().report.begin(telemetry, call);
+}
+
+void AsyncCall::end_report(const Error* error) noexcept {
+    if (!rare_->report.is_open()) return;
+    std::string_view endpoint;
+    // Whoever answered is where the pool is now; what failed may have been at another node before.
+    if (node_ != nullptr) endpoint = error == nullptr ? pool_->async().node().endpoint() : node_->endpoint();
+    if (error == nullptr) return rare_->report.end(nullptr, state_.attempts(), endpoint);
+    Error described = *error;
+    state_.describe(described, name_, dispatcher_.origin(), Clock::now());
+    rare_->report.end(&described, state_.attempts(), endpoint);
+}
+
+void AsyncCall::abandon() noexcept {
+    if (rare_) {
+        const bool sent = phase_ == Phase::submitted;
+        const Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
+                                      sent ? Stage::sent : Stage::admission, "its loop was destroyed");
+        end_report(&error);
+    }
+    destroy();
+}
+
 Error AsyncCall::of_command(std::uint32_t index, const Error& error) {
     Error described = error;
     const std::string_view name = command_name(commands_.bytes(), index, rare().names);
     state_.describe(described, name.empty() ? name_ : name, dispatcher_.origin(), Clock::now());
+    rare().report.note(described);
     return described;
 }
 
 // Its reply was large the last time.
 void AsyncCall::ask_for_room(pool::Node& node) noexcept {
     if (demand() == Demand::shared && node.large_keys().contains(ordering_key())) set_demand(Demand::bulk);
+    // What is foreseen is settled when it ends, whatever it comes to.
+    if (tenant_->is_rated() && pool::Tenant::is_foreseen(*this)) reader_.expect_news();
 }
 
 std::string_view AsyncCall::ordering_key() const noexcept { return first_key(commands_.bytes()); }
 
 void AsyncCall::start() noexcept {
+    if (Telemetry* const watcher = dispatcher_.watcher()) [[unlikely]]
+        begin_report(*watcher);
     if (lane().running_in_this_thread()) return first_attempt();
     begin(Clock::now());
     Start start(*this);
@@ -118,6 +158,7 @@ void AsyncCall::start() noexcept {
     start.keep();
     Error error = dispatcher_.gone_error();
     state_.describe(error, name_, dispatcher_.origin(), Clock::now());
+    if (rare_) end_report(&error);
     receiver_->finish(&error, dispatcher_.is_forked() ? Ending::alone : Ending::elsewhere);
 }
 
@@ -141,16 +182,18 @@ inline void AsyncCall::route() noexcept {
         if (rare_->own_connection) set_demand(Demand::exclusive);
     }
     pool::Pool& pool = *pool_;
-    const pool::Node::Admission admission = pool.node().admit(now);
+    pool::Node& node = pool.async().node();
+    node_ = &node;
+    const pool::Node::Admission admission = node.admit(now);
     if (!admission) {
-        Error error = pool.node().circuit_open_error(admission);
+        Error error = node.circuit_open_error(admission);
         return end(&error);
     }
     generation_ = admission.generation;
     state_.begin_attempt();
     phase_ = Phase::submitted;
-    if (!pool.node().large_keys().empty()) [[unlikely]]
-        ask_for_room(pool.node());
+    if (!node.large_keys().empty()) [[unlikely]]
+        ask_for_room(node);
     if (std::optional<Error> refused = pool.async().submit(*this, *tenant_, now)) {
         attempt_failed(*refused, FailureSource::operation);
     }
@@ -167,7 +210,7 @@ void AsyncCall::first_attempt() noexcept {
 }
 
 void AsyncCall::on_complete() {
-    if (reader_.has_news() || !pool_->node().count_success(generation_)) [[unlikely]]
+    if (reader_.has_news() || has_moved() || !node_->count_success(generation_)) [[unlikely]]
         return complete_with_news();
     pool_->budget().on_success();
     end(nullptr);
@@ -178,11 +221,10 @@ void AsyncCall::complete_with_news() {
         const Error error = *reader_.error();
         return attempt_failed(error, FailureSource::operation);
     }
-    if (reader_.was_large()) pool_->node().large_keys().remember(ordering_key());
-    tenant_->charge(reader_.further_commands(), pool::Tenant::is_foreseen(*this));
+    if (reader_.was_large()) pool_->async().node().large_keys().remember(ordering_key());
+    tenant_->charge(*this, reader_.further_commands());
     const TimePoint now = pool_->async().now();
-    record_attempt(pool_->node(), admitted(generation_), reader_.node_failure(), FailureSource::operation, false, now,
-                   attempt_length(now));
+    record(reader_.node_failure(), FailureSource::operation, now);
     pool_->budget().on_success();
     end(nullptr);
 }
@@ -199,22 +241,36 @@ Duration AsyncCall::attempt_length(TimePoint now) const noexcept {
     return std::max(now - began, Duration::zero());
 }
 
+// It was admitted at one node, and waited until its pool went to another.
+inline bool AsyncCall::has_moved() const noexcept { return node_ != &pool_->async().node(); }
+
+void AsyncCall::record(const Error* error, FailureSource source, TimePoint now) {
+    if (has_moved()) return node_->release(admitted(generation_));
+    const bool attempt_was_shorter = error != nullptr && attempt_deadline() < state_.deadline();
+    record_attempt(*node_, admitted(generation_), error, source, attempt_was_shorter, now, attempt_length(now));
+}
+
 void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_failed(error, source); }
 
 void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     pool::Pool& pool = *pool_;
     const TimePoint now = Clock::now();
+    tenant_->forget_foreseen(*this);
     // What a script answers says nothing of the node.
     const bool of_script = error.stage == Stage::reply && !reader_.trusts();
-    record_attempt(pool.node(), admitted(generation_), of_script ? nullptr : &error, source,
-                   attempt_deadline() < state_.deadline(), now, attempt_length(now));
-    charge(pool.budget(), error);
+    record(of_script ? nullptr : &error, source, now);
+    charge(pool, error);
     const bool partly = commands_.count() > 1 && reader_.taken() != 0;
     Error told = error;
-    const std::optional<Duration> length =
-        state_.after_failure(dispatcher_.settings(), told,
-                             {commands_.retry(), partly, chance(), now, pool.node().refused_until()}, pool.budget());
+    const std::optional<Duration> length = state_.after_failure(
+        dispatcher_.settings(), told, {commands_.retry(), partly, chance(), now, pool.async().node().refused_until()},
+        pool.budget());
     if (length && !pool.async().closed()) {
+        pool.count_retry();
+        if (rare_) {
+            told.attempts = state_.attempts();
+            rare_->report.retried(told, *length);
+        }
         pause(*length);
     } else {
         end(&told);
@@ -253,7 +309,7 @@ void AsyncCall::cancel(bool also_written) {
         case Phase::submitted: {
             if (!also_written && !pool_->async().is_unwritten(*this)) break;
             const bool sent = pool_->async().cancel(*this, *tenant_) == Multiplexer::Cancelled::tombstone;
-            pool_->node().release(admitted(generation_));
+            node_->release(admitted(generation_));
             Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
                                     sent ? Stage::sent : Stage::queued, "cancelled by the caller");
             end(&error);

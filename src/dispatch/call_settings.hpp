@@ -1,12 +1,15 @@
-// dispatch: what all calls of a project have in common.
+// dispatch: what all calls of a service have in common.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <memory>
 
 #include <redoubt/base/clock.hpp>
 #include <redoubt/base/error.hpp>
 
+#include "base/telemetry_list.hpp"
 #include "policy/retry.hpp"
 
 namespace redoubt::dispatch {
@@ -16,6 +19,10 @@ struct CallSettings {
     Duration operation_timeout{};
     Duration attempt_timeout{};
     policy::RetrySettings retry;
+    std::uint32_t database = 0;  ///< at the server; for telemetries
+    std::shared_ptr<base::TelemetryList> telemetry = no_telemetry();
+
+    static const std::shared_ptr<base::TelemetryList>& no_telemetry();
 };
 
 /// How long one attempt may last when the server may hold it for `block_time` before it answers.

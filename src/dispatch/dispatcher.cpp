@@ -8,11 +8,13 @@
 #include <boost/asio/post.hpp>
 
 #include <redoubt/dispatch/async_call.hpp>
+#include <redoubt/dispatch/call_report.hpp>
 #include <redoubt/dispatch/call_state.hpp>
 
 #include "connection/blocking_wire.hpp"
 #include "connection/moved.hpp"
 #include "connection/server_error.hpp"
+#include "dispatch/call_words.hpp"
 #include "dispatch/first_key.hpp"
 
 namespace redoubt::dispatch {
@@ -79,8 +81,8 @@ private:
 class NamingSink final : public ReplySink {
 public:
     NamingSink(ReplySink& sink, const Request& request, const CallState& state,
-               const std::shared_ptr<const ErrorOrigin>& origin) noexcept
-        : sink_(sink), request_(request), state_(state), origin_(origin) {}
+               const std::shared_ptr<const ErrorOrigin>& origin, CallReport* report) noexcept
+        : sink_(sink), request_(request), state_(state), origin_(origin), report_(report) {}
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
         return sink_.read(index, cursor, prefix);
     }
@@ -88,6 +90,7 @@ public:
         Error described = error;
         const std::string_view name = request_.name_of(index, names_);
         state_.describe(described, name.empty() ? request_.name() : name, origin_, Clock::now());
+        if (report_ != nullptr) report_->note(described);
         sink_.fail(index, described);
     }
     std::string* long_string(std::uint32_t index, std::size_t size) override { return sink_.long_string(index, size); }
@@ -97,31 +100,39 @@ private:
     const Request& request_;
     const CallState& state_;
     const std::shared_ptr<const ErrorOrigin>& origin_;
+    CallReport* const report_;
     NamesPosition names_;
 };
 
 // The connection may carry other calls once everything on it was answered.
-std::optional<Error> run_leased(pool::Pool& pool, pool::Lease& lease, BlockingCall& call) {
+std::optional<Error> run_leased(pool::Lease& lease, BlockingCall& call) {
     const bool ran = lease.wire().run(call, Clock::now());
     if (const std::optional<Error> loss = lease.wire().take_loss()) {
-        pool.node().record_connection_failure(*loss, Clock::now());
+        lease.node().record_connection_failure(*loss, Clock::now());
     }
     lease.set_clean(ran && !call.error());
     return ran ? call.outcome() : connection::wire_closed_error();
 }
 
-// A wire that works, and the call on it. Wires whose peer left while they rested are passed over: nothing was sent.
-std::optional<Error> attempt(pool::Pool& pool, BlockingCall& call, const CallState& state) {
+// A wire that works, and the call on it. Wires whose peer left while they rested are passed over: nothing was sent. `at`
+// becomes the node to which the wire leads: the pool may go to another one at any time.
+std::optional<Error> attempt(pool::Pool& pool, BlockingCall& call, const CallState& state, pool::Node*& at) {
     if (call.demand() == Demand::exclusive) {
         result<pool::Lease> lease = pool.lease(state.deadline(), call.attempt_timeout());
-        return lease ? run_leased(pool, *lease, call) : lease.error();
+        if (!lease) return lease.error();
+        at = &lease->node();
+        return run_leased(*lease, call);
     }
     if (call.demand() == Demand::bulk) {
-        if (pool::Lease lease = pool.lease_now(state.deadline())) return run_leased(pool, lease, call);
+        if (pool::Lease lease = pool.lease_now(state.deadline())) {
+            at = &lease.node();
+            return run_leased(lease, call);
+        }
     }
     for (;;) {
-        const result<std::shared_ptr<connection::BlockingWire>> wire = pool.shared_wire(state.deadline());
+        const result<std::shared_ptr<pool::NodeWire>> wire = pool.shared_wire(state.deadline());
         if (!wire) return wire.error();
+        at = &(*wire)->node();
         const bool ran = (*wire)->run(call, Clock::now());  // it may have been opened just now
         if (!ran || call.failure_source() == FailureSource::wire || (call.reader().error() && !(*wire)->is_open())) {
             pool.forget(*wire);
@@ -155,31 +166,56 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
 }
 
 // An answer about the data (WRONGTYPE) says nothing of the server, and neither does a full pool.
-void charge(policy::RetryBudget& budget, const Error& error) noexcept {
-    if (connection::is_moved(error)) return;
-    if (error.kind != ErrorKind::pool_exhausted && policy::may_pass(error)) budget.on_failure();
+bool costs_budget(const Error& error) noexcept {
+    // That its pool has gone to another node is nobody's failure.
+    return error.kind != ErrorKind::pool_exhausted && !connection::is_moved(error) && policy::may_pass(error);
 }
 
-Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
+void charge(pool::Pool& pool, const Error& error) noexcept {
+    if (error.kind == ErrorKind::pool_exhausted) pool.count_exhausted();
+    if (costs_budget(error)) pool.budget().on_failure();
+}
+
+const std::shared_ptr<base::TelemetryList>& CallSettings::no_telemetry() {
+    static const auto nobody = std::make_shared<base::TelemetryList>(std::vector<std::shared_ptr<Telemetry>>{});
+    return nobody;
+}
+
+Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, std::shared_ptr<const CallSettings> settings,
                        std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper,
                        std::unique_ptr<topology::Router> scan_router)
     : lane_keeper_(std::move(lane_keeper)),
       router_(std::move(router)),
       scan_router_(std::move(scan_router)),
-      settings_(settings),
+      settings_(std::move(settings)),
       origin_(std::move(origin)),
       lane_(std::move(lane)) {}
 
 std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                      const CallOptions& options) {
-    TimePoint now = Clock::now();
-    CallState state(call_time(settings_, request.block_time()), options, now);
+    CallState state(call_time(*settings_, request.block_time()), options, Clock::now());
+    Telemetry* const told = watcher();
+    pool::Node* at = nullptr;
+    if (told == nullptr) [[likely]]
+        return run_to_end(request, sink, prefix, state, nullptr, at);
+    CallReport report;
+    report_start(report, *told, request, state);
+    std::optional<Error> error = run_to_end(request, sink, prefix, state, &report, at);
+    const pool::Node& node = at != nullptr ? *at : route(request.scans()).pool.node();
+    report.end(error ? &*error : nullptr, state.attempts(), node.endpoint());
+    return error;
+}
+
+std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
+                                            CallState& state, CallReport* report, pool::Node*& at) {
+    TimePoint now = state.start();
     const auto described = [&](Error error) {
         state.describe(error, request.name(), origin_, Clock::now());
         return error;
     };
     if (is_io_thread) return described(io_thread_error());
-    if (request.block_time() == CommandView::forever && !options.deadline) return described(endless_wait_error());
+    if (request.block_time() == CommandView::forever && !state.has_own_deadline())
+        return described(endless_wait_error());
 
     const topology::Route way = route(request.scans());
     pool::Pool& pool = way.pool;
@@ -188,37 +224,52 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     // Of a script, the only kind of single command that is never retried, an error reply says nothing.
     const bool script = request.retry() == RetryCategory::never && !request.atomic();
     std::optional<NamingSink> naming;
-    if (request.replies() != 1) naming.emplace(sink, request, state, origin_);
+    if (request.replies() != 1) naming.emplace(sink, request, state, origin_, report);
     BlockingCall call(request, naming ? *naming : sink, prefix, script ? ErrorTrust::none : ErrorTrust::full,
-                      state.deadline(), attempt_time(settings_, request.block_time()));
+                      state.deadline(), attempt_time(*settings_, request.block_time()));
     for (;;) {
         pool::Node& node = pool.node();  // after a failover it is another one
         if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
         const pool::Node::Admission admission = node.admit(now);
-        if (!admission) return described(node.circuit_open_error(admission));
+        if (!admission) {
+            if (state.attempts() == 0) give_back_rate(request.replies());
+            return described(node.circuit_open_error(admission));
+        }
         state.begin_attempt();
-        std::optional<Error> error = attempt(pool, call, state);
+        at = nullptr;
+        std::optional<Error> error = attempt(pool, call, state, at);
         if (!error && call.reader().has_news()) {
-            if (call.reader().was_large()) call.remember_large(node.large_keys());
+            if (call.reader().was_large()) call.remember_large(at->large_keys());
             way.tenant.charge(call.reader().further_commands());
         }
-        if (!error && call.what_to_record(error) == nullptr && node.count_success(admission.generation)) {
+        // Else the pool has gone to another node meanwhile: nothing of it is told to the breaker that let it pass.
+        const bool there = at == nullptr || at == &node;
+        if (!error && there && call.what_to_record(error) == nullptr && node.count_success(admission.generation)) {
             pool.budget().on_success();
             return std::nullopt;
         }
         const bool ours = call.attempt_deadline() < state.deadline();
         const TimePoint ended = Clock::now();
         const Duration took = request.block_time() == Duration::zero() ? ended - now : Duration::zero();
-        record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, ended, took);
+        if (there) {
+            record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, ended, took);
+        } else {
+            node.release(admission);
+        }
         if (!error) {
             pool.budget().on_success();
             return std::nullopt;
         }
-        charge(pool.budget(), *error);
+        charge(pool, *error);
         const bool partly = call.reader().taken() != 0 && request.replies() > 1;
         const std::optional<Duration> pause = state.after_failure(
-            settings_, *error, {request.retry(), partly, chance(), ended, node.refused_until()}, pool.budget());
+            *settings_, *error, {request.retry(), partly, chance(), ended, pool.node().refused_until()}, pool.budget());
         if (!pause) return described(*error);
+        pool.count_retry();
+        if (report != nullptr) {
+            error->attempts = state.attempts();
+            report->retried(*error, *pause);
+        }
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
         call.reader().restart();
         now = Clock::now();
@@ -226,7 +277,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
 }
 
 result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOptions& options) {
-    CallState state(settings_.operation_timeout, options, Clock::now());
+    CallState state(settings_->operation_timeout, options, Clock::now());
     pool::Pool& pool = route().pool;
     pool::Node& node = pool.node();
     std::optional<Error> failed = refused_here();
@@ -237,23 +288,66 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
             result<pool::Lease> lease = pool.lease(state.deadline());
             if (lease) return lease;
             failed = lease.error();
+            if (failed->kind == ErrorKind::pool_exhausted) pool.count_exhausted();
         } else {
+            give_back_rate(1);
             failed = node.circuit_open_error(admission);
         }
     }
     state.describe(*failed, operation, origin_, Clock::now());
+    if (Telemetry* const told = watcher()) {
+        CallReport report;
+        report.begin(*told, info_of(operation, options), state.start());
+        report.end(&*failed, 0, {});
+    }
     return *failed;
+}
+
+CallInfo Dispatcher::info_of(std::string_view operation, const CallOptions& options) const noexcept {
+    CallInfo call;
+    call.operation = operation;
+    call.project_id = origin_->project_id;
+    call.endpoint = origin_->endpoint;
+    call.database = settings_->database;
+    call.context = options.context;
+    return call;
+}
+
+void Dispatcher::report_start(CallReport& report, Telemetry& telemetry, const Request& request,
+                              const CallState& state) const {
+    CallInfo call = info_of(request.name(), state.options());
+    request.describe(call);
+    const RequestText text(request);
+    call.text = &text;
+    report.begin(telemetry, call, state.start());
+}
+
+void Dispatcher::report_refusal(std::string_view operation, const Error& error, const CallOptions& options) const {
+    Telemetry* const told = watcher();
+    if (told == nullptr) return;
+    CallReport report;
+    report.begin(*told, info_of(operation.empty() ? error.operation : operation, options));
+    report.end(&error, 0, {});
 }
 
 std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint deadline) {
     const topology::Route own = router_->route();
     if (!own.tenant.is_rated()) return std::nullopt;
     const TimePoint now = Clock::now();
+    // Who would be refused afterwards does not wait.
+    pool::Node& node = own.pool.node();
+    const pool::Node::Admission admission = node.admit(now);
+    if (!admission) return node.circuit_open_error(admission);
+    node.release(admission);
     const std::shared_ptr<policy::RateLimit> limit = own.tenant.rate();
     policy::RateLimit& rate = *limit;
     const std::optional<Duration> wait = rate.reserve(commands, now, std::max(deadline - now, Duration::zero()));
     if (!wait) return pool::over_rate_error(rate.wait_of(commands, 0, now));
     return *wait == Duration::zero() ? std::nullopt : own.pool.pause_until(now + *wait);
+}
+
+void Dispatcher::give_back_rate(std::uint32_t commands) {
+    if (const std::shared_ptr<policy::RateLimit> rate = router_->route().tenant.rate()) rate->give_back(commands);
 }
 
 std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options) {
@@ -263,9 +357,9 @@ std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, cons
     settings.database = pool.node().session().target.database;
     settings.one_pattern = has_own_user();
     settings.reply_limits = pool.wire().reply_limits;
-    settings.attempt_timeout = settings_.attempt_timeout;
+    settings.attempt_timeout = settings_->attempt_timeout;
     settings.options = options;
-    auto listener = pool.listen(settings, {settings_.retry.base, settings_.retry.cap});
+    auto listener = pool.listen(settings, {settings_->retry.base, settings_->retry.cap});
     const bool posted = post_to_lane([pool = pool.shared_from_this(), alive = std::weak_ptr<pool::Listener>(listener)] {
         if (const auto adopted = alive.lock()) pool->async().adopt(adopted);
     });
@@ -292,7 +386,7 @@ bool Dispatcher::is_busy_async() {
 
 void Dispatcher::abandon_async() {
     std::vector<Operation*> abandoned;
-    router_->for_each_pool([&](pool::Pool& pool) { pool.abandon(abandoned); });
+    router_->for_each_pool([&](pool::Pool& pool) { pool.abandon(abandoned, service_closed_error()); });
     // Only calls are submitted to a pool.
     for (Operation* const operation : abandoned) static_cast<AsyncCall*>(operation)->abandon();
     if (!pausing_) return;
@@ -307,10 +401,22 @@ void Dispatcher::close_async(const Error& error) {
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
                                         const KeyPrefix& prefix, const CallOptions& options, ErrorTrust trust) {
-    CallState state(call_time(settings_, request.block_time()), options, Clock::now());
+    CallState state(call_time(*settings_, request.block_time()), options, Clock::now());
+    Telemetry* const told = watcher();
+    if (told == nullptr) return run_to_end_on(lease, request, sink, prefix, state, trust, nullptr);
+    CallReport report;
+    report_start(report, *told, request, state);
+    std::optional<Error> error = run_to_end_on(lease, request, sink, prefix, state, trust, &report);
+    report.end(error ? &*error : nullptr, state.attempts(), lease.node().endpoint());
+    return error;
+}
+
+std::optional<Error> Dispatcher::run_to_end_on(pool::Lease& lease, const Request& request, ReplySink& sink,
+                                               const KeyPrefix& prefix, CallState& state, ErrorTrust trust,
+                                               CallReport* report) {
     pool::Node& node = lease.node();
-    NamingSink naming(sink, request, state, origin_);
-    BlockingCall call(request, naming, prefix, trust, state.deadline(), attempt_time(settings_, request.block_time()));
+    NamingSink naming(sink, request, state, origin_, report);
+    BlockingCall call(request, naming, prefix, trust, state.deadline(), attempt_time(*settings_, request.block_time()));
     std::optional<Error> error = wait_for_rate(request.replies(), state.deadline());
     if (error) {
         state.describe(*error, request.name(), origin_, Clock::now());
@@ -320,6 +426,7 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
     const TimePoint began = Clock::now();
     const pool::Node::Admission admission = node.admit(began);
     if (!admission) {
+        give_back_rate(request.replies());
         error = node.circuit_open_error(admission);
     } else {
         error = lease.wire().run(call, Clock::now()) ? call.outcome() : connection::wire_closed_error();

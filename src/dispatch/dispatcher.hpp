@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include <redoubt/base/telemetry.hpp>
 #include <redoubt/dispatch/call.hpp>
 
 #include "base/fork_guard.hpp"
@@ -21,6 +22,8 @@
 namespace redoubt::dispatch {
 
 class AsyncCall;
+class CallReport;
+class CallState;
 
 /// One project's. Thread-safe.
 class Dispatcher {
@@ -28,7 +31,7 @@ public:
     using Lane = boost::asio::io_context::executor_type;
 
     /// `scan_router`: the way of what only the scan user of the server may do; null: there are no users.
-    Dispatcher(std::unique_ptr<topology::Router> router, const CallSettings& settings,
+    Dispatcher(std::unique_ptr<topology::Router> router, std::shared_ptr<const CallSettings> settings,
                std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper,
                std::unique_ptr<topology::Router> scan_router = nullptr);
 
@@ -39,6 +42,13 @@ public:
     std::optional<Error> run_on(pool::Lease& lease, const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                 const CallOptions& options, ErrorTrust trust);
     result<pool::Lease> lease(std::string_view operation, const CallOptions& options);
+
+    /// Whom a call that begins now is told to; null: nobody.
+    Telemetry* watcher() const noexcept { return settings_->telemetry->watcher(); }
+    /// A call that a telemetry is told of, without what its commands say.
+    CallInfo info_of(std::string_view operation, const CallOptions& options) const noexcept;
+    /// Tells of a call that was refused before it came here.
+    void report_refusal(std::string_view operation, const Error& error, const CallOptions& options) const;
 
     /// Runs it on the lane. False: the lane is the service's own and has ended or is about to, so that nothing posted
     /// there would run.
@@ -73,7 +83,7 @@ public:
         return *pausing_;
     }
 
-    const CallSettings& settings() const noexcept { return settings_; }
+    const CallSettings& settings() const noexcept { return *settings_; }
     const std::shared_ptr<const ErrorOrigin>& origin() const noexcept { return origin_; }
     const Lane& lane() const noexcept { return lane_; }
     topology::Router& router() noexcept { return *router_; }
@@ -86,8 +96,17 @@ public:
     bool has_own_user() const noexcept { return scan_router_ != nullptr; }
 
 private:
-    /// Until the project's rate lets so many commands pass. An error: that would be after the deadline.
+    void report_start(CallReport& report, Telemetry& telemetry, const Request& request, const CallState& state) const;
+    /// `at`: the node that the last attempt went to; null: it did not come so far.
+    std::optional<Error> run_to_end(const Request& request, ReplySink& sink, const KeyPrefix& prefix, CallState& state,
+                                    CallReport* report, pool::Node*& at);
+    std::optional<Error> run_to_end_on(pool::Lease& lease, const Request& request, ReplySink& sink,
+                                       const KeyPrefix& prefix, CallState& state, ErrorTrust trust, CallReport* report);
+    /// Until the project's rate lets so many commands pass. An error: that would be after the deadline, or the node's
+    /// breaker refuses.
     std::optional<Error> wait_for_rate(std::uint32_t commands, TimePoint deadline);
+    /// They waited, and were not sent.
+    void give_back_rate(std::uint32_t commands);
 
     std::shared_ptr<void> lane_keeper_;  // first, so that the loop goes after everything that lives on it
     SmallMutex starts_mutex_;
@@ -95,7 +114,7 @@ private:
     const std::uint32_t generation_ = base::process_generation();
     std::unique_ptr<topology::Router> router_;
     std::unique_ptr<topology::Router> scan_router_;  // of a pool that others use, too, and that its owner closes
-    CallSettings settings_;
+    std::shared_ptr<const CallSettings> settings_;   // one for all projects
     std::shared_ptr<const ErrorOrigin> origin_;
     Lane lane_;
     std::unique_ptr<std::unordered_set<AsyncCall*>> pausing_;  // made when it is needed: seldom
@@ -106,8 +125,10 @@ private:
 /// long the attempt lasted; zero for a command that blocks at the server, whose time is the caller's choice.
 void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
                     bool attempt_timeout_was_shorter, TimePoint now, Duration took);
-/// What a failed attempt costs the pool's retry budget.
-void charge(policy::RetryBudget& budget, const Error& error) noexcept;
+/// The error of an attempt costs the retry budget.
+bool costs_budget(const Error& error) noexcept;
+/// What a failed attempt costs the pool's retry budget, and what it counts for.
+void charge(pool::Pool& pool, const Error& error) noexcept;
 
 /// Why a blocking call is refused on this thread, if it is one of the service's own I/O threads.
 std::optional<Error> refused_here();

@@ -6,46 +6,12 @@
 
 #include <redoubt/resp/command_table.hpp>
 
+#include "dispatch/encoded_words.hpp"
+
 namespace redoubt::dispatch {
 namespace {
 
 constexpr int commands_looked_at = 8;
-
-// Reads what this library has encoded; when it is anything else, there is no key.
-class Words {
-public:
-    explicit Words(std::string_view bytes) noexcept : left_(bytes) {}
-    /// The number behind `*` or `$`.
-    std::size_t number(char mark) noexcept {
-        if (left_.empty() || left_.front() != mark) return fail();
-        left_.remove_prefix(1);
-        std::size_t value = 0;
-        while (!left_.empty() && left_.front() >= '0' && left_.front() <= '9') {
-            value = value * 10 + static_cast<std::size_t>(left_.front() - '0');
-            left_.remove_prefix(1);
-        }
-        return skip(2) ? value : fail();
-    }
-    std::string_view word() noexcept {
-        const std::size_t size = number('$');
-        const std::string_view word = left_.substr(0, size);
-        return skip(size + 2) ? word : std::string_view();
-    }
-    bool at_end() const noexcept { return left_.empty(); }
-    std::string_view left() const noexcept { return left_; }
-
-private:
-    std::size_t fail() noexcept {
-        left_ = {};
-        return 0;
-    }
-    bool skip(std::size_t bytes) noexcept {
-        if (left_.size() < bytes) return fail() != 0;
-        left_.remove_prefix(bytes);
-        return true;
-    }
-    std::string_view left_;
-};
 
 constexpr std::size_t behind_streams = static_cast<std::size_t>(-1);
 
@@ -69,7 +35,7 @@ std::size_t key_position(std::string_view name, std::string_view second, std::si
 }  // namespace
 
 std::string_view first_key(std::string_view encoded) noexcept {
-    Words words(encoded);
+    EncodedWords words(encoded);
     for (int i = 0; i != commands_looked_at && !words.at_end(); ++i) {
         const std::size_t count = words.number('*');
         const std::string_view name = words.word();
@@ -89,7 +55,7 @@ std::string_view first_key(std::string_view encoded) noexcept {
 std::string_view command_name(std::string_view encoded, std::uint32_t index, NamesPosition& at) noexcept {
     if (at.left.empty() || index < at.index) at = {encoded, 0};
     for (;; ++at.index) {
-        Words words(at.left);
+        EncodedWords words(at.left);
         const std::size_t count = words.number('*');
         const std::string_view name = words.word();
         const std::string_view second = count > 1 ? words.word() : std::string_view();

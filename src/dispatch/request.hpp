@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <redoubt/base/clock.hpp>
+#include <redoubt/base/telemetry.hpp>
 #include <redoubt/connection/operation.hpp>
 #include <redoubt/resp/command.hpp>
 #include <redoubt/resp/encoded_commands.hpp>
@@ -14,6 +15,9 @@
 #include "dispatch/first_key.hpp"
 
 namespace redoubt::dispatch {
+
+/// Names of commands that are encoded already; `atomic`: MULTI .. EXEC around them, which are not counted.
+void describe_commands(CallInfo& call, std::string_view encoded, std::uint32_t count, bool atomic) noexcept;
 
 /// Past either of these, commands delay small ones that share their wire.
 inline constexpr std::size_t bulk_bytes = 64 * 1024;
@@ -32,6 +36,8 @@ public:
 
     /// The name of one of several commands; empty where it is not known. `at`: see `command_name`.
     virtual std::string_view name_of(std::uint32_t, NamesPosition&) const noexcept { return {}; }
+    /// Says how many commands there are, and their common name.
+    virtual void describe(CallInfo&) const noexcept {}
 
     std::uint32_t replies() const noexcept { return replies_; }
     std::string_view name() const noexcept { return name_; }
@@ -99,6 +105,7 @@ public:
     std::string_view name_of(std::uint32_t index, NamesPosition& at) const noexcept override {
         return command_name(bytes_, index, at);
     }
+    void describe(CallInfo& call) const noexcept override { describe_commands(call, bytes_, replies(), atomic()); }
 
 private:
     std::string_view bytes_;

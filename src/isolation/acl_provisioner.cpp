@@ -10,6 +10,7 @@
 #include "connection/server_error.hpp"
 #include "isolation/acl_secret.hpp"
 #include "isolation/acl_setup.hpp"
+#include "isolation/acl_user.hpp"
 #include "isolation/project_id.hpp"
 
 namespace redoubt::isolation {
@@ -20,10 +21,6 @@ namespace {
 constexpr std::size_t most_secrets = 16;
 /// No project id, for a colon is in none.
 constexpr std::string_view scan_id = ":scan";
-
-Error closed_error() {
-    return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::connecting, "the service is closed");
-}
 
 Error no_thread() {
     return Error::of(ErrorKind::pool_exhausted, Certainty::not_sent, Stage::waiting_for_wire,
@@ -39,117 +36,6 @@ Error no_secret(const std::exception& broken) {
 }
 
 }  // namespace
-
-/// One user, and what is known of it in this process.
-class AclProvisioner::User final : public pool::Identity, public std::enable_shared_from_this<User> {
-public:
-    User(std::weak_ptr<AclProvisioner> owner, std::string project, AclUser rules)
-        : project_(std::move(project)),
-          name_(rules.role == AclRole::scan ? std::string(acl_scan_user) : acl_user_of(project_)),
-          rules_(std::move(rules)),
-          owner_(std::move(owner)) {}
-
-    const std::string& project() const noexcept { return project_; }
-    const std::string& name() const noexcept { return name_; }
-    const AclUser& rules() const noexcept { return rules_; }
-
-    result<std::optional<Login>> login() override {
-        const std::lock_guard lock(mutex_);
-        if (version_ == 0 || removed_) return std::optional<Login>();
-        return std::optional(Login{name_, secret_, version_});
-    }
-    void prepare(std::uint64_t refused, Done done) override;
-
-    std::string secret() const {
-        const std::lock_guard lock(mutex_);
-        return secret_;
-    }
-    void set_secret(std::string secret) {
-        const std::lock_guard lock(mutex_);
-        secret_ = std::move(secret);
-        removed_ = false;
-        ++version_;
-    }
-    /// Of a user that is there already: the first secret stays, however many dials ask at once.
-    void set_first_secret(std::string secret) {
-        const std::lock_guard lock(mutex_);
-        if (version_ != 0) return;
-        secret_ = std::move(secret);
-        version_ = 1;
-    }
-    bool is_removed() const;
-    Error removed_error() const;
-    void set_removed(bool removed) {
-        const std::lock_guard lock(mutex_);
-        removed_ = removed;
-    }
-
-private:
-    void answer(const std::optional<Error>& outcome);
-
-    std::string project_;
-    std::string name_;
-    AclUser rules_;
-    std::weak_ptr<AclProvisioner> owner_;
-    mutable std::mutex mutex_;
-    std::string secret_;
-    std::uint64_t version_ = 0;
-    bool removed_ = false;
-    bool under_way_ = false;
-    std::vector<Done> waiting_;  // for what is under way
-};
-
-Error AclProvisioner::User::removed_error() const {
-    return user_failure(name_, ErrorKind::authentication,
-                        "the project was removed; the administrator can provision it again");
-}
-
-bool AclProvisioner::User::is_removed() const {
-    const std::lock_guard lock(mutex_);
-    return removed_;
-}
-
-void AclProvisioner::User::prepare(std::uint64_t refused, Done done) {
-    const std::shared_ptr<AclProvisioner> owner = owner_.lock();
-    if (owner == nullptr) return done(closed_error());
-    std::optional<std::optional<Error>> known;
-    {
-        const std::lock_guard lock(mutex_);
-        if (removed_) {
-            known = removed_error();
-        } else if (version_ != 0 && refused != version_) {
-            known = std::optional<Error>();  // somebody else was faster
-        } else if (owner->mode_ == AclUsers::existing && refused != 0) {
-            known =
-                user_failure(name_, ErrorKind::authentication,
-                             "the server refuses its login, and acl_users is existing: the user has to be made, and "
-                             "with this secret (redoubt project add)");
-        } else if (owner->mode_ == AclUsers::provisioned) {
-            waiting_.push_back(std::move(done));
-            if (std::exchange(under_way_, true)) return;
-        }
-    }
-    if (known) return done(*known);
-    if (owner->mode_ != AclUsers::provisioned) return done(owner->take_known_secret(*this));
-    // Others may wait for it, too, so the time of this caller's dial is not its.
-    const TimePoint deadline = Clock::now() + owner->connection_timeout_;
-    owner->enqueue({[self = shared_from_this(), refused, deadline, raw = owner.get()] {
-                        // The administrator may have removed it while this stood in line.
-                        if (self->is_removed()) return std::optional(self->removed_error());
-                        return raw->provision_user(*self, refused != 0, deadline);
-                    },
-                    [self = shared_from_this()](std::optional<Error> outcome) { self->answer(outcome); }, deadline});
-}
-
-void AclProvisioner::User::answer(const std::optional<Error>& outcome) {
-    std::vector<Done> waiting;
-    {
-        const std::lock_guard lock(mutex_);
-        under_way_ = false;
-        waiting.swap(waiting_);
-    }
-    for (const Done& done : waiting) done(outcome);
-}
 
 std::shared_ptr<AclProvisioner> AclProvisioner::create(const RedisServiceConfig& config, std::uint32_t database) {
     return std::make_shared<AclProvisioner>(Private{}, config, database);
@@ -208,7 +94,7 @@ void AclProvisioner::enqueue(Task task) {
             return;
         }
     }
-    task.done(stop_->stopped() ? closed_error() : no_thread());
+    task.done(stop_->stopped() ? acl_closed_error() : no_thread());
 }
 
 // Under the lock. False: the system has no thread for it.
@@ -257,7 +143,7 @@ void AclProvisioner::stop() noexcept {
         work_came_.notify_all();
     }
     if (thread_.joinable()) thread_.join();
-    for (const Task& task : waiting) task.done(closed_error());
+    for (const Task& task : waiting) task.done(acl_closed_error());
 }
 
 std::optional<Error> AclProvisioner::run_and_wait(std::function<std::optional<Error>()> run, TimePoint deadline) {

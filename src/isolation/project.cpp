@@ -61,7 +61,11 @@ public:
     Leased(Project& project, pool::Lease lease) : project_(project), lease_(std::move(lease)) {}
 
     std::optional<Error> run(const CommandView& command, ReplySink& sink, const CallOptions& options) override {
-        if (!command.invalid().empty()) return project_.refusal(isolation::invalid(command), command.name());
+        if (!command.invalid().empty()) {
+            Error refused = project_.refusal(isolation::invalid(command), command.name());
+            project_.report_refusal(refused, command.name(), options);
+            return refused;
+        }
         const dispatch::ArgumentsRequest request(command, project_.prefix());
         return project_.dispatcher().run_on(lease_, request, sink, project_.prefix(), options, ErrorTrust::full);
     }
@@ -85,7 +89,7 @@ Project::Project(std::string id, KeyPrefix prefix, std::unique_ptr<dispatch::Dis
 Project::~Project() = default;
 
 std::optional<Error> Project::run(const CommandView& command, ReplySink& sink, const CallOptions& options) {
-    if (!command.invalid().empty()) return refusal(isolation::invalid(command), command.name());
+    if (!command.invalid().empty()) return refuse_call(isolation::invalid(command), command.name(), options);
     const dispatch::ArgumentsRequest request(command, prefix_);
     return dispatcher_->run(request, sink, prefix_, options);
 }
@@ -97,8 +101,11 @@ std::optional<Error> Project::run(const EncodedCommands& commands, std::string_v
 
 result<Value> Project::run_raw(std::span<const std::string_view> words, const CallOptions& options) {
     const result<RawCommand> command = RawCommand::parse(words);
-    if (!command) return refusal(command.error(), {});
-    if (std::optional<Error> refused = without_grant(command->spec())) return *refused;
+    if (!command) return *refuse_call(command.error(), {}, options);
+    if (std::optional<Error> refused = without_grant(command->spec())) {
+        report_refusal(*refused, command->spec().name, options);
+        return *refused;
+    }
     RawSink sink(command->spec().reply);
     const dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_,
                                              command->block_time());
@@ -150,8 +157,10 @@ std::optional<Error> Project::run_script(const ScriptCall& call, ReplySink& sink
         return rest;
     };
     const Command<Value> command = cmd::evalsha(call.read_only, call.sha1, call.keys, call.arguments);
-    if (!script_gate_) return refusal(no_scripts(), command.name());
-    if (std::optional<Error> closed = script_gate_->refusal(deadline)) return refusal(*closed, command.name());
+    if (!script_gate_) return refuse_call(no_scripts(), command.name(), options);
+    if (std::optional<Error> closed = script_gate_->refusal(deadline)) {
+        return refuse_call(std::move(*closed), command.name(), options);
+    }
     std::optional<Error> error = run(command, sink, time_left());
     if (!error || error->prefix() != "NOSCRIPT") return error;
 
@@ -183,6 +192,16 @@ result<std::unique_ptr<LeasedCalls>> Project::lease(std::string_view operation, 
     result<pool::Lease> lease = dispatcher_->lease(operation, options);
     if (!lease) return lease.error();
     return std::unique_ptr<LeasedCalls>(std::make_unique<Leased>(*this, std::move(*lease)));
+}
+
+void Project::report_refusal(const Error& error, std::string_view operation, const CallOptions& options) const {
+    dispatcher_->report_refusal(operation, error, options);
+}
+
+std::optional<Error> Project::refuse_call(Error error, std::string_view operation, const CallOptions& options) const {
+    Error refused = refusal(std::move(error), operation);
+    report_refusal(refused, operation, options);
+    return refused;
 }
 
 Error Project::refusal(Error error, std::string_view operation) const {

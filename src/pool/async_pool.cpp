@@ -9,7 +9,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/system/system_error.hpp>
 
 #include "connection/moved.hpp"
 
@@ -38,6 +37,7 @@ AsyncPool::AsyncPool(asio::any_io_executor executor, std::shared_ptr<Connections
       window_bytes_(connections->settings().window_bytes),
       executor_(std::move(executor)),
       connections_(std::move(connections)),
+      node_(&connections_->node()),
       figures_(std::move(figures)),
       window_operations_(connections_->settings().window_operations),
       timer_(executor_) {
@@ -53,7 +53,11 @@ std::optional<Error> AsyncPool::submit_anywhere(Operation& operation, Tenant& te
     if (refusing_) return *refusing_;
     const bool passed = tenant.may_pass(operation, now);
     if (!passed) return wait(operation, tenant, passed, now);
-    if (operation.demand() == Demand::exclusive) return submit_to_own(operation, now);
+    if (operation.demand() == Demand::exclusive) {
+        std::optional<Error> refused = submit_to_own(operation, now);
+        if (refused) tenant.take_back(operation);
+        return refused;
+    }
     if (operation.demand() == Demand::bulk && goes_to_own(operation, false)) return std::nullopt;
     if (queue_.empty() && place(operation, now)) {
         // Those that follow a large one had better have another wire.
@@ -127,21 +131,24 @@ bool AsyncPool::place(Operation& operation, TimePoint now) {
 }
 
 Multiplexer::Cancelled AsyncPool::cancel(Operation& operation, Tenant& tenant) {
-    if (own_ && own_->has(operation)) return own_->cancel(operation);
+    if (own_ && own_->has(operation)) {
+        const Multiplexer::Cancelled how = own_->cancel(operation);
+        if (how == Multiplexer::Cancelled::unwritten) tenant.take_back(operation);
+        return how;
+    }
     const auto at =
         std::find_if(wires_.begin(), wires_.end(), [&](const Wire& wire) { return wire.wire->holds(operation); });
     if (at == wires_.end()) {
         queue_.remove(tenant, operation);
         refresh();
         publish();
+        serve_later();
         return Multiplexer::Cancelled::unwritten;
     }
     const Multiplexer::Cancelled how = at->wire->cancel(operation);
-    // It has made room; perhaps nothing else is under way there that would say so.
-    if (how == Multiplexer::Cancelled::unwritten && !queue_.empty()) {
-        asio::post(executor_, [weak = weak_from_this()] {
-            if (const auto self = weak.lock()) self->serve(Clock::now());
-        });
+    if (how == Multiplexer::Cancelled::unwritten) {
+        tenant.take_back(operation);
+        serve_later();
     }
     return how;
 }
@@ -185,17 +192,9 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
     std::optional<Error> failed;
     if (opening == Opening::refused) failed = connections_->refusal();
     if (opening == Opening::dial) {
-        Node& node = connections_->node();
-        Dialed dialed;
-        try {
-            dialed = co_await connections_->async_dial(Clock::now() + node.connection_timeout());
-        } catch (const boost::system::system_error&) {
-            dialed.error = connection::moved_error();  // stopped, because of that or to close
-        }
-        if (!dialed.error && connections_->is_left(dialed.node)) dialed.error = connection::moved_error();
+        Dialed dialed = co_await connections_->async_dial(TimePoint::max());
         if (dialed.error || closed_) {
             connections_->shared_not_opened(extra);
-            if (!closed_) node.record_connection_failure(*dialed.error, Clock::now());
             failed = dialed.error;
         } else {
             connections_->shared_opened();
@@ -209,6 +208,12 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
         co_return;
     }
     if (!failed) {
+        // It may have heard of the pool's move before this side has.
+        if (connection.node != node_) depart(connection::moved_error());
+        if (connections_->is_left(connection.node)) {
+            connections_->shared_lost(extra);
+            co_return go_on(Clock::now());
+        }
         adopt(std::move(connection), extra);
         co_return;
     }
@@ -224,7 +229,7 @@ asio::awaitable<void> AsyncPool::dial(std::shared_ptr<AsyncPool> /*keeps this al
 void AsyncPool::adopt(Connection connection, bool extra) {
     Wire made{std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport), connections_->wire(),
                                                       *this),
-              connection.expires, extra};
+              connection.expires, connection.node, extra};
     made.wire->start();
     wires_.push_back(std::move(made));
     if (wires_.size() == 2) begin_picking();
@@ -268,8 +273,9 @@ void AsyncPool::remove(Place place) {
 
 void AsyncPool::on_wire_lost(connection::AsyncWire& wire, const Error& error) {
     // A server that closes a connection on which nothing is under way (its own idle time-out, say) is not failing.
-    if (wire.in_flight() != 0) connections_->node().record_connection_failure(error, Clock::now());
-    remove(find(wire));
+    const Place place = find(wire);
+    if (wire.in_flight() != 0) place->node->record_connection_failure(error, Clock::now());
+    remove(place);
     publish();
     if (!queue_.empty()) serve(Clock::now());
 }
@@ -330,68 +336,16 @@ void AsyncPool::refresh() {
 void AsyncPool::publish() noexcept {
     std::size_t in_flight = 0;
     std::size_t busy = 0;
+    std::size_t bytes = queue_.bytes();
     for (const Wire& wire : wires_) {
         in_flight += wire.wire->in_flight();
+        bytes += wire.wire->bytes_in_flight();
         busy += wire.wire->in_flight() != 0 ? 1 : 0;
     }
     figures_->in_flight.store(in_flight, std::memory_order_relaxed);
     figures_->waiting.store(queue_.size(), std::memory_order_relaxed);
     figures_->busy.store(busy, std::memory_order_relaxed);
-}
-
-void AsyncPool::stop_intake(const Error& error) {
-    if (refusing_) return;
-    refusing_ = std::make_unique<const Error>(error);
-    refresh();
-}
-
-bool AsyncPool::is_busy() const noexcept {
-    return queue_.size() != 0 || (own_ && own_->is_busy()) ||
-           std::any_of(wires_.begin(), wires_.end(), [](const Wire& one) { return one.wire->in_flight() != 0; });
-}
-
-void AsyncPool::abandon(std::vector<Operation*>& into) {
-    closed_ = true;
-    only_ = nullptr;
-    pauses_.clear();
-    while (Operation* const operation = queue_.pop()) into.push_back(operation);
-    for (const Wire& one : wires_) one.wire->abandon(into);
-    if (own_) own_->abandon(into);
-}
-
-void AsyncPool::leave_node(const Error& error) {
-    if (closed_) return;
-    next_growth_ = TimePoint::min();
-    if (const auto signal = stop_dial_) signal->emit(asio::cancellation_type::terminal);
-    if (own_) own_->leave_node(error);
-    for (const std::weak_ptr<Listener>& one : listeners_) {
-        if (const auto listener = one.lock()) listener->leave_node(error);
-    }
-    while (!wires_.empty()) {
-        const auto wire = wires_.back().wire;
-        remove(wires_.end() - 1);
-        wire->close(error);
-    }
-    for (asio::steady_timer* const pause : pauses_) pause->cancel();
-    publish();
-    go_on(Clock::now());
-}
-
-void AsyncPool::close(const Error& error) {
-    if (std::exchange(closed_, true)) return;
-    stop_intake(error);
-    timer_.cancel();
-    if (const auto signal = stop_dial_) signal->emit(asio::cancellation_type::terminal);
-    if (own_) own_->close(error);
-    for (const std::weak_ptr<Listener>& one : listeners_) {
-        if (const auto listener = one.lock()) listener->close_here(error);
-    }
-    while (!wires_.empty()) {
-        const auto wire = wires_.back().wire;
-        remove(wires_.end() - 1);
-        wire->close(error);
-    }
-    fail_waiting(error, FailureSource::wire);
+    figures_->bytes.store(bytes, std::memory_order_relaxed);
 }
 
 }  // namespace redoubt::pool

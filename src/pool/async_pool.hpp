@@ -49,6 +49,9 @@ public:
     void stop_intake(const Error& error);
     /// The connections lead to another node now: fails what is under way at the old one; who waits goes on waiting.
     void leave_node(const Error& error);
+    /// To which its wires lead. Another one than the connections' from their move until this side has followed, so that
+    /// what is answered in between is put down to the node that answered.
+    Node& node() const noexcept { return *node_; }
     /// Timers of calls that pause between two attempts: they are cancelled when the node is another one.
     void begin_pause(boost::asio::steady_timer& timer) { pauses_.insert(&timer); }
     void end_pause(boost::asio::steady_timer& timer) noexcept { pauses_.erase(&timer); }
@@ -56,7 +59,7 @@ public:
     bool is_busy() const noexcept;
     /// The loop will never run again: forgets all operations without telling anybody, and gives them to whoever destroys
     /// them.
-    void abandon(std::vector<Operation*>& into);
+    void abandon(std::vector<Operation*>& into, const Error& error);
     /// Fails all, with what `close` means for each of them.
     void close(const Error& error);
 
@@ -76,6 +79,7 @@ private:
     struct Wire {
         std::shared_ptr<connection::AsyncWire> wire;
         TimePoint expires;
+        Node* node;
         bool extra = false;
         WirePicker::Accepts accepts = WirePicker::Accepts::all;
     };
@@ -90,6 +94,7 @@ private:
     /// To the wire that is to have it; false: none has room.
     bool place(Operation& operation, TimePoint now);
     void go_on(TimePoint now);
+    void serve_later();
     bool any_room() const noexcept;
     bool has_room(const connection::AsyncWire& wire) const noexcept;
     WirePicker::Wire seen(const Wire& wire) const noexcept;
@@ -103,6 +108,7 @@ private:
     void on_timer();
 
     void grow_if_crowded(TimePoint now);
+    void depart(const Error& error);
     void begin_dial(bool extra);
     boost::asio::awaitable<void> dial(std::shared_ptr<AsyncPool> self, bool extra);
     void adopt(Connection connection, bool extra);
@@ -121,6 +127,7 @@ private:
 
     boost::asio::any_io_executor executor_;
     std::shared_ptr<Connections> connections_;
+    Node* node_;
     std::shared_ptr<AsyncFigures> figures_;
     std::size_t window_operations_;
     std::vector<Wire> wires_;
@@ -134,6 +141,7 @@ private:
     TimePoint expires_at_ = TimePoint::max();   // nobody's deadline is before this
     TimePoint next_growth_ = TimePoint::min();  // not before, after a failed opening
     bool dialing_ = false;
+    bool serves_later_ = false;
     bool patient_ = true;  // small calls wait for the wire that is being opened, if the only one carries a large one
     bool closed_ = false;
     std::unique_ptr<const Error> refusing_;

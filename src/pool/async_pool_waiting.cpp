@@ -2,9 +2,14 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
 #include "pool/async_pool.hpp"
 
 namespace redoubt::pool {
+
+namespace asio = boost::asio;
+
 namespace {
 
 // Deadlines of those who wait, and their times, are looked at no more often than this.
@@ -33,12 +38,29 @@ std::optional<Error> AsyncPool::wait(Operation& operation, Tenant& tenant, bool 
     }
     queue_.push(tenant, operation, passed);
     figures_->waiting.store(queue_.size(), std::memory_order_relaxed);
+    figures_->bytes.fetch_add(operation.encoded_bound(), std::memory_order_relaxed);  // until the next turn tells
     refresh();
     expire_at(operation.call_deadline());
     // Last: a dial may fail before it has to wait, and then the operation has ended when this returns.
     if (tenant.is_rated() && queue_.next(now) == nullptr) return arm_timer(queue_.wakes_at()), std::nullopt;
-    go_on(now);
+    if (any_room()) {
+        serve_later();
+    } else {
+        go_on(now);
+    }
     return std::nullopt;
+}
+
+// Somebody waits who could go, and perhaps nothing is under way that would say so: there is room now, or whoever was
+// before him has left.
+void AsyncPool::serve_later() {
+    if (queue_.empty() || std::exchange(serves_later_, true)) return;
+    asio::post(executor_, [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->serves_later_ = false;
+        if (!self->closed_) self->serve(Clock::now());
+    });
 }
 
 // Somebody waits, and something has changed.
@@ -58,8 +80,10 @@ void AsyncPool::serve(TimePoint now) {
         Operation* const operation = queue_.next(now);
         if (operation == nullptr) break;
         if (operation->demand() == Demand::exclusive) {  // it waited for its project's rate alone
+            Tenant& tenant = queue_.turn_of();
             queue_.served();
             if (const std::optional<Error> refused = submit_to_own(*operation, now)) {
+                tenant.take_back(*operation);
                 operation->on_failure(*refused, FailureSource::operation);
             }
             passed = 0;
@@ -130,6 +154,7 @@ void AsyncPool::expire_waiting(TimePoint now) {
     while (Operation* const operation = parked.pop_front()) {
         operation->on_failure(over_rate_error(Duration::zero()), FailureSource::operation);
     }
+    serve_later();
 }
 
 }  // namespace redoubt::pool

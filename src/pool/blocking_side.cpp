@@ -34,7 +34,7 @@ void Lease::end() noexcept {
     if (side_->is_forked()) {
         (void)wire_.release();  // the parent's
     } else {
-        side_->end_lease(std::move(wire_), clean_, {{}, expires_, node_});
+        side_->end_lease(std::move(wire_), clean_, {{}, expires_, node_}, since_);
     }
 }
 
@@ -66,13 +66,7 @@ private:
 BlockingSide::BlockingSide(std::shared_ptr<Connections> connections) : connections_(std::move(connections)) {}
 
 Dialed BlockingSide::dial(TimePoint deadline) {
-    Node& node = connections_->node();
-    const TimePoint until = std::min(deadline, Clock::now() + node.connection_timeout());
-    Dialed outcome = connections_->dial(until, [this](TimePoint time) { return pause_until(time); });
-    // A caller's own short deadline says nothing about the node.
-    const bool callers_haste = outcome.error && outcome.error->kind == ErrorKind::timeout && until == deadline;
-    if (outcome.error && !callers_haste) node.record_connection_failure(*outcome.error, Clock::now());
-    return outcome;
+    return connections_->dial(deadline, [this](TimePoint time) { return pause_until(time); });
 }
 
 // Shared wires -----------------------------------------------------------------------------------------------------
@@ -99,6 +93,7 @@ result<BlockingSide::Wire> BlockingSide::shared_wire(TimePoint deadline) {
             // This caller opens another one instead of waiting behind others; if that fails, it waits.
             result<Wire> another = open_shared(lock, deadline);
             if (another.has_value() || closed_) return another;
+            if (connection::is_moved(another.error()) && Clock::now() < deadline) continue;
             next_growth_ = Clock::now() + growth_pause;
             if (Wire working = best()) return working;
             return another;
@@ -149,7 +144,7 @@ result<BlockingSide::Wire> BlockingSide::open_shared(Lock& lock, TimePoint deadl
     opening_ = false;
     changed_.notify_all();
     if (failed) return *failed;
-    Shared made{std::make_shared<connection::BlockingWire>(std::move(connection.transport), connections_->wire()),
+    Shared made{std::make_shared<NodeWire>(std::move(connection.transport), connections_->wire(), *connection.node),
                 connection.expires, extra};
     if (closed_) {
         lost(made);
@@ -167,7 +162,7 @@ void BlockingSide::lost(const Shared& shared) { connections_->shared_lost(shared
 
 void BlockingSide::forget(const Wire& wire) {
     if (const std::optional<Error> loss = wire->take_loss()) {
-        connections_->node().record_connection_failure(*loss, Clock::now());
+        wire->node().record_connection_failure(*loss, Clock::now());
     }
     const Lock lock(mutex_);
     for (std::vector<Shared>* wires : {&shared_, &retired_}) {
@@ -182,6 +177,7 @@ void BlockingSide::forget(const Wire& wire) {
 // Leases -----------------------------------------------------------------------------------------------------------
 
 result<Lease> BlockingSide::lease(TimePoint deadline, Duration watchdog) {
+    const TimePoint asked = Clock::now();
     Turn turn;
     Ledger::Grant grant = connections_->request(turn);
     if (grant == Ledger::Grant::wait) {
@@ -195,17 +191,17 @@ result<Lease> BlockingSide::lease(TimePoint deadline, Duration watchdog) {
         if (const std::optional<Error> closed = connections_->closed()) return *closed;
         return exhausted("too many callers wait for a connection (max_waiting)");
     }
-    return lease_granted(grant, deadline, watchdog);
+    return lease_granted(grant, asked, deadline, watchdog);
 }
 
 Lease BlockingSide::lease_now(TimePoint deadline) {
     const Ledger::Grant grant = connections_->request_now();
     if (grant == Ledger::Grant::refuse) return {};
-    result<Lease> lease = lease_granted(grant, deadline, Duration::zero());
+    result<Lease> lease = lease_granted(grant, Clock::now(), deadline, Duration::zero());
     return lease ? std::move(*lease) : Lease();
 }
 
-result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadline, Duration watchdog) {
+result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint asked, TimePoint deadline, Duration watchdog) {
     Connection connection;
     switch (connections_->open_leased(grant, connection)) {
         case Opening::ready: break;
@@ -224,20 +220,26 @@ result<Lease> BlockingSide::lease_granted(Ledger::Grant grant, TimePoint deadlin
     connection::WireSettings settings = connections_->wire();
     settings.attempt_timeout = std::max(settings.attempt_timeout, watchdog);
     auto wire = std::make_unique<connection::BlockingWire>(std::move(connection.transport), settings);
-    const Lock lock(mutex_);
-    if (closed_) {
-        connections_->end_lease({});
-        return *refusing_;
+    {
+        const Lock lock(mutex_);
+        if (closed_) {
+            connections_->end_lease({});
+            return *refusing_;
+        }
+        // Else it is among those that `leave_node` closes.
+        if (connections_->is_left(connection.node)) {
+            connections_->end_lease({});
+            return connection::moved_error();
+        }
+        leased_.push_back(wire.get());
     }
-    if (connections_->is_left(connection.node)) {
-        connections_->end_lease({});
-        return connection::moved_error();
-    }
-    leased_.push_back(wire.get());
-    return Lease(shared_from_this(), std::move(wire), connection.expires, connections_->node());
+    connections_->tell_obtained(*connection.node, asked);
+    return Lease(shared_from_this(), std::move(wire), connection.expires, *connection.node);
 }
 
-void BlockingSide::end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, Connection rest) noexcept {
+void BlockingSide::end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, Connection rest,
+                             TimePoint since) noexcept {
+    connections_->tell_returned(*rest.node, since);
     {
         const Lock lock(mutex_);
         std::erase(leased_, wire.get());
@@ -341,6 +343,7 @@ BlockingSide::Figures BlockingSide::figures() const {
             const std::size_t in_flight = one.wire->in_flight();
             figures.in_flight += in_flight;
             figures.busy += in_flight != 0 ? 1 : 0;
+            if (in_flight != 0) figures.bytes += one.wire->bytes_in_flight();
         }
     }
     return figures;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <redoubt/base/result.hpp>
@@ -17,6 +18,17 @@
 namespace redoubt::pool {
 
 class BlockingSide;
+
+/// A wire that callers share, and the node to which it leads; the connections of its pool keep that.
+class NodeWire final : public connection::BlockingWire {
+public:
+    NodeWire(connection::Transport transport, const connection::WireSettings& settings, Node& node)
+        : BlockingWire(std::move(transport), settings), node_(node) {}
+    Node& node() const noexcept { return node_; }
+
+private:
+    Node& node_;
+};
 
 /// A wire of one's own. It goes back to rest only when its user says that it is clean; else it is closed.
 class Lease {
@@ -34,6 +46,7 @@ public:
             wire_ = std::move(other.wire_);
             node_ = other.node_;
             expires_ = other.expires_;
+            since_ = other.since_;
             clean_ = other.clean_;
         }
         return *this;
@@ -52,6 +65,7 @@ private:
     std::unique_ptr<connection::BlockingWire> wire_;
     Node* node_ = nullptr;  // kept by the connections of its side
     TimePoint expires_;
+    TimePoint since_ = Clock::now();
     bool clean_ = false;
 };
 
@@ -60,7 +74,7 @@ class BlockingSide : public std::enable_shared_from_this<BlockingSide> {
 public:
     explicit BlockingSide(std::shared_ptr<Connections> connections);
 
-    using Wire = std::shared_ptr<connection::BlockingWire>;
+    using Wire = std::shared_ptr<NodeWire>;
     /// A wire that callers share; opens one when there is none, or when all are crowded or carry a large reply. One caller
     /// connects at a time; while there is no wire the others wait for it.
     result<Wire> shared_wire(TimePoint deadline);
@@ -92,6 +106,7 @@ public:
         std::size_t waiting = 0;    ///< for the first shared wire
         std::size_t in_flight = 0;  ///< on shared wires
         std::size_t busy = 0;       ///< shared wires with something in flight
+        std::size_t bytes = 0;      ///< of what is in flight on shared wires
     };
     Figures figures() const;
 
@@ -107,8 +122,10 @@ private:
 
     Wire best() const noexcept;
     result<Wire> open_shared(Lock& lock, TimePoint deadline);
-    result<Lease> lease_granted(Ledger::Grant grant, TimePoint deadline, Duration watchdog);
-    void end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, Connection rest) noexcept;
+    result<Lease> lease_granted(Ledger::Grant grant, TimePoint asked, TimePoint deadline, Duration watchdog);
+    /// `rest`: where it leads and when it is to be replaced; its transport comes from the wire.
+    void end_lease(std::unique_ptr<connection::BlockingWire> wire, bool clean, Connection rest,
+                   TimePoint since) noexcept;
     Dialed dial(TimePoint deadline);
     void lost(const Shared& shared);
 

@@ -174,6 +174,14 @@ void Connections::end_lease(Connection connection) {
     serve_waiting();
 }
 
+void Connections::tell_obtained(const Node& node, TimePoint asked) const noexcept {
+    node.telemetry().connection_obtained(node.endpoint(), name(), Clock::now() - asked);
+}
+
+void Connections::tell_returned(const Node& node, TimePoint obtained) const noexcept {
+    node.telemetry().connection_returned(node.endpoint(), name(), Clock::now() - obtained);
+}
+
 // The youngest that is still quiet; those that are not are closed on the way. The ledger counts those that rest and
 // are promised to nobody, so it is corrected only when fewer are left than it believes.
 std::optional<Connection> Connections::take_resting() {
@@ -277,12 +285,14 @@ void Connections::close_all_resting() {
     }
 }
 
-void Connections::move_to(std::shared_ptr<Node> node) {
+bool Connections::move_to(std::shared_ptr<Node> node) {
     const Lock lock(mutex_);
+    if (closed_) return false;
     node_.store(node.get(), std::memory_order_release);
     if (std::find(kept_.begin(), kept_.end(), node) == kept_.end()) kept_.push_back(std::move(node));
     close_all_resting();
     serve_waiting();
+    return true;
 }
 
 void Connections::close(const Error& error) {

@@ -7,6 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <redoubt/base/clock.hpp>
@@ -45,12 +48,12 @@ struct PoolSettings {
 struct Connection {
     connection::Transport transport;
     TimePoint expires = TimePoint::max();
-    const Node* node = nullptr;  ///< to which it leads
+    Node* node = nullptr;  ///< to which it leads; the connections of its pool keep it
 };
 
 /// What a dial came to, and to which node it led; another one than it set out to, if that was not known then.
 struct Dialed : connection::DialOutcome {
-    const Node* node = nullptr;
+    Node* node = nullptr;
 };
 
 /// Thread-safe. Both sides of a pool, blocking and async, open and give back through it.
@@ -64,18 +67,24 @@ public:
 
     /// The one that new connections lead to.
     Node& node() const noexcept { return *node_.load(std::memory_order_acquire); }
-    /// From now on they lead to this one. What rests is closed; what is in use, its users close.
-    void move_to(std::shared_ptr<Node> node);
+    /// From now on they lead to this one. What rests is closed; what is in use, its users close. False: `close` came
+    /// first, and nobody goes anywhere.
+    bool move_to(std::shared_ptr<Node> node);
+    /// What metrics call the pool. Set before the pool is used; empty until then.
+    void set_name(std::shared_ptr<const std::string> name) noexcept { name_ = std::move(name); }
+    std::string_view name() const noexcept { return name_ ? std::string_view(*name_) : std::string_view(); }
     const PoolSettings& settings() const noexcept { return *settings_; }
     /// The node's, within the pool's own limits.
     connection::WireSettings wire() const;
 
     /// Opens one more, after `dial` was the answer below, when its turn has come: not while the node's breaker refuses,
     /// not at once after a failure, and no faster than the service may. `pause` sleeps until a time, or tells why not.
-    Dialed dial(TimePoint until, const std::function<std::optional<Error>(TimePoint until)>& pause);
-    boost::asio::awaitable<Dialed> async_dial(TimePoint until) { return async_dial(until, until); }
-    /// For whoever does not have to have one: its turn has to come before `turn_until`.
-    boost::asio::awaitable<Dialed> async_dial(TimePoint until, TimePoint turn_until);
+    /// Its failure is recorded with the node that it led to, even if callers have gone elsewhere meanwhile; then it comes
+    /// to `connection::moved_error`. `deadline`: the caller's own; max() when nobody's call waits for it alone.
+    Dialed dial(TimePoint deadline, const std::function<std::optional<Error>(TimePoint until)>& pause);
+    /// The same, and does not throw. `patience`: how long to wait for the turn at most. One that is cancelled although
+    /// the pool is not closed was to leave a node, too.
+    boost::asio::awaitable<Dialed> async_dial(TimePoint deadline, Duration patience = Duration::max());
     /// Somebody may connect to it still, but callers have gone elsewhere.
     bool is_left(const Node* node) const noexcept { return node != &this->node(); }
 
@@ -122,6 +131,9 @@ public:
     void lease_opened();                    ///< after `dial`
     void lease_not_opened();                ///< after `dial`
     void end_lease(Connection connection);  ///< whole: it rests; closed: it is gone
+    // What telemetries are told of them.
+    void tell_obtained(const Node& node, TimePoint asked) const noexcept;
+    void tell_returned(const Node& node, TimePoint obtained) const noexcept;
 
     // Those that rest.
     /// Room for one that rests, opened in advance until `min_idle` are there; then `spare_opened` or `spare_failed`.
@@ -167,7 +179,9 @@ private:
     /// When a dial may begin.
     result<TimePoint> turn_to_dial(TimePoint now, TimePoint until);
     std::optional<Error> refusal_to_dial(TimePoint now) const;
-    void dial_ended(Node& node, connection::DialOutcome& outcome) const noexcept;
+    Dialed dial_ended(Node& node, connection::DialOutcome outcome, TimePoint began, bool callers_time) const;
+    Dialed given_up() const;
+    boost::asio::awaitable<Dialed> async_dial_in_turn(TimePoint deadline, Duration patience);
     std::optional<Connection> take_resting();
     void close_resting(std::size_t index);
     void unlink(Waiting& waiting) noexcept;
@@ -179,6 +193,7 @@ private:
     std::shared_ptr<ConnectionBudget> budget_;
     std::shared_ptr<const PoolSettings> settings_;  // one for all pools of a service
     std::shared_ptr<Identity> identity_;
+    std::shared_ptr<const std::string> name_;
 
     mutable std::mutex mutex_;
     Ledger ledger_;

@@ -39,6 +39,8 @@ public:
     void remove(Tenant& tenant, Operation& operation) noexcept;
     /// Whose turn it is, or nullptr when there is none; then say `served` (it has left the queue), or `pass`.
     Operation* next(TimePoint now) noexcept;
+    /// Whose `next` is.
+    Tenant& turn_of() noexcept { return *ring_; }
     void served() noexcept;
     /// It cannot be served now: the turn of the next tenant.
     void pass() noexcept;

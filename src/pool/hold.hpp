@@ -1,10 +1,13 @@
 // pool: a connection that is kept from one async operation to another, for what the server remembers of it (WATCH).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
+
+#include "base/fork_guard.hpp"
 
 namespace redoubt::pool {
 
@@ -38,6 +41,7 @@ private:
     std::shared_ptr<void> keeper_;  // first, so that it goes last
     boost::asio::any_io_executor executor_;
     std::weak_ptr<Kept> kept_;
+    const std::uint32_t generation_ = base::process_generation();
     bool used_ = false;  // by its second operation
     bool clean_ = false;
 };

@@ -1,4 +1,4 @@
-// pool: the listener; see its header.
+// pool: the listener, on its executor's thread; see its header.
 #include "pool/listener.hpp"
 
 #include <algorithm>
@@ -7,7 +7,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/system/system_error.hpp>
 
 #include "connection/moved.hpp"
 #include "connection/wire_settings.hpp"
@@ -36,139 +35,6 @@ Listener::Listener(asio::any_io_executor executor, std::shared_ptr<Connections> 
 
 Listener::~Listener() { shut(); }
 
-// What callers do ---------------------------------------------------------------------------------------------------
-
-void Listener::add(const Names& names) {
-    Lock lock(mutex_);
-    if (closed_) return;
-    const TimePoint now = Clock::now();
-    for (const auto& [kind, name] : names) subscription_.add(kind, name, now);
-    kick();
-}
-
-void Listener::remove(const Names& names) {
-    Lock lock(mutex_);
-    if (closed_) return;
-    const TimePoint now = Clock::now();
-    for (const auto& [kind, name] : names) subscription_.remove(kind, name, now);
-    kick();
-    changed(std::move(lock));
-}
-
-Listener::Outcome Listener::standing(const Names& names) {
-    const Lock lock(mutex_);
-    if (closed_) return std::make_unique<Error>(*closed_);
-    bool all = true;
-    for (const auto& [kind, name] : names) {
-        switch (subscription_.standing(kind, name)) {
-            case connection::Subscription::Standing::refused:
-                return std::make_unique<Error>(*subscription_.refusal(kind, name));
-            case connection::Subscription::Standing::asked: all = false; break;
-            case connection::Subscription::Standing::confirmed:
-            case connection::Subscription::Standing::unknown: break;  // somebody else took it back
-        }
-    }
-    if (all) return std::unique_ptr<Error>();
-    // Waiting would not help.
-    if (last_failure_ && !subscription_.is_connected() && last_failure_->kind == ErrorKind::authentication) {
-        return std::make_unique<Error>(*last_failure_);
-    }
-    return std::nullopt;
-}
-
-result<std::optional<SubscriptionEvent>> Listener::next() {
-    const Lock lock(mutex_);
-    const bool paused = !subscription_.may_read();
-    std::optional<SubscriptionEvent> event = subscription_.next();
-    if (!event && closed_) return *closed_;
-    if (paused && subscription_.may_read() && !closed_) kick();
-    return event;
-}
-
-std::uint64_t Listener::dropped() const {
-    const Lock lock(mutex_);
-    return subscription_.dropped_in_all();
-}
-
-std::optional<Error> Listener::last_failure() const {
-    const Lock lock(mutex_);
-    return last_failure_;
-}
-
-bool Listener::wait_until(TimePoint deadline, const std::function<bool()>& look) {
-    for (;;) {
-        Lock lock(mutex_);
-        const std::uint64_t seen = change_;
-        lock.unlock();
-        if (look()) return true;
-        lock.lock();
-        if (!changed_.wait_until(lock, deadline, [&] { return change_ != seen; })) return false;
-    }
-}
-
-void Listener::when_changed(std::shared_ptr<Waiting> waiting) {
-    Lock lock(mutex_);
-    if (!closed_) {
-        waiting_.push_back(std::move(waiting));
-        return;
-    }
-    lock.unlock();
-    waiting->wake();
-}
-
-void Listener::forget(const Waiting& waiting) {
-    const Lock lock(mutex_);
-    std::erase_if(waiting_, [&](const std::shared_ptr<Waiting>& one) { return one.get() == &waiting; });
-}
-
-bool Listener::has_next() const {
-    const Lock lock(mutex_);
-    return closed_ || subscription_.has_next();
-}
-
-void Listener::changed(Lock lock) {
-    ++change_;
-    changed_.notify_all();
-    std::vector<std::shared_ptr<Waiting>> waiting;
-    waiting.swap(waiting_);
-    lock.unlock();
-    for (const auto& one : waiting) one->wake();
-}
-
-void Listener::close(const Error& why) {
-    Lock lock(mutex_);
-    if (closed_) return;
-    closed_ = why;
-    asio::post(executor_, [self = shared_from_this()] {
-        self->stop_dialing();
-        self->shut();
-    });
-    changed(std::move(lock));
-}
-
-void Listener::close_here(const Error& why) {
-    stop_dialing();
-    shut();
-    Lock lock(mutex_);
-    if (closed_) return;
-    closed_ = why;
-    changed(std::move(lock));
-}
-
-// Under the lock.
-void Listener::kick() {
-    if (std::exchange(kicked_, true)) return;
-    asio::post(executor_, [self = shared_from_this()] {
-        {
-            const Lock lock(self->mutex_);
-            self->kicked_ = false;
-        }
-        self->go_on();
-    });
-}
-
-// What the executor's thread does -----------------------------------------------------------------------------------
-
 // Something is wanted that was not, or it is time.
 void Listener::go_on() {
     Lock lock(mutex_);
@@ -189,7 +55,7 @@ void Listener::go_on() {
 
 asio::awaitable<void> Listener::dial(std::shared_ptr<Listener> /*keeps this alive*/) {
     Node& node = connections_->node();
-    connection::Transport made;
+    Connection made;
     std::optional<Error> failed;
     if (!lets_calls_pass(node.breaker().state())) {
         failed =
@@ -200,23 +66,16 @@ asio::awaitable<void> Listener::dial(std::shared_ptr<Listener> /*keeps this aliv
     } else {
         Connection rested;
         switch (connections_->open_leased(grant, rested)) {
-            case Connections::Opening::ready: made = std::move(rested.transport); break;
+            case Connections::Opening::ready: made = std::move(rested); break;
             case Connections::Opening::refused: failed = connections_->refusal(); break;
             case Connections::Opening::dial: {
-                Dialed dialed;
-                try {
-                    dialed = co_await connections_->async_dial(Clock::now() + node.connection_timeout());
-                } catch (const boost::system::system_error&) {
-                    dialed.error = connection::moved_error();  // stopped, because of that or to close
-                }
-                if (!dialed.error && connections_->is_left(dialed.node)) dialed.error = connection::moved_error();
+                Dialed dialed = co_await connections_->async_dial(TimePoint::max());
                 if (dialed.error) {
                     connections_->lease_not_opened();
-                    node.record_connection_failure(*dialed.error, Clock::now());
                     failed = dialed.error;
                 } else {
                     connections_->lease_opened();
-                    made = std::move(dialed.transport);
+                    made = {std::move(dialed.transport), TimePoint::max(), dialed.node};
                 }
                 break;
             }
@@ -232,8 +91,9 @@ asio::awaitable<void> Listener::dial(std::shared_ptr<Listener> /*keeps this aliv
     }
 }
 
-void Listener::adopt(connection::Transport transport) {
-    transport_ = std::move(transport);
+void Listener::adopt(Connection connection) {
+    transport_ = std::move(connection.transport);
+    node_ = connection.node;
     failures_ = 0;
     Lock lock(mutex_);
     if (closed_) {
@@ -400,7 +260,7 @@ void Listener::lose(const Error& error) {
         return changed(std::move(lock));
     }
     lock.unlock();
-    if (owed) connections_->node().record_connection_failure(error, Clock::now());
+    if (owed) node_->record_connection_failure(error, Clock::now());
     try_again_later(error);
 }
 
@@ -408,7 +268,7 @@ void Listener::leave_node(const Error& error) {
     connect_at_ = TimePoint::min();
     failures_ = 0;
     if (dialing_) return stop_dialing();  // and it goes on when that has ended
-    if (transport_.is_open()) {
+    if (transport_.is_open() && connections_->is_left(node_)) {
         close_transport();
         Lock lock(mutex_);
         subscription_.lost(error.reason());

@@ -72,6 +72,8 @@ public:
     void close_here(const Error& why);
     /// The connections lead to another node now, and so will its own; on the executor.
     void leave_node(const Error& error);
+    /// The same while the loop is being destroyed.
+    void abandon(const Error& why);
     /// Why it last failed to connect, for a time-out's cause.
     std::optional<Error> last_failure() const;
 
@@ -81,7 +83,7 @@ private:
     void kick();
     void go_on();
     boost::asio::awaitable<void> dial(std::shared_ptr<Listener> self);
-    void adopt(connection::Transport transport);
+    void adopt(Connection connection);
     void wait_readable();
     void on_readable();
     void flush();
@@ -110,6 +112,7 @@ private:
 
     // Of the executor's thread.
     connection::Transport transport_;
+    Node* node_ = nullptr;                                             // to which it leads
     std::optional<boost::asio::posix::stream_descriptor> descriptor_;  // watches the transport's, borrows it
     std::optional<boost::asio::steady_timer> timer_;
     TimePoint timer_at_ = TimePoint::max();

@@ -41,9 +41,10 @@ void Node::record_failure(const Admission& admission, TimePoint now, Duration to
 void Node::record_connection_failure(const Error& error, TimePoint now) {
     // Of a dial that `close` has ended.
     if (stopped_.load(std::memory_order_acquire)) return;
-    // It was not even tried.
+    // It was not even tried, or not to its end.
     if (error.kind == ErrorKind::circuit_open || error.kind == ErrorKind::pool_exhausted) return;
     if (connection::is_moved(error) || is_unknown()) return;
+    if (error.kind == ErrorKind::cancelled) return;
     doubt();
     Error told = error;
     told.origin = origin_;
@@ -54,8 +55,6 @@ void Node::record_connection_failure(const Error& error, TimePoint now) {
     if (error.kind == ErrorKind::reply_type) return;
     // One whose mood refuses the handshake (BUSY) answers; LOADING is another matter.
     if (error.kind == ErrorKind::server && !connection::is_node_failure(error.prefix())) return;
-    // Nor is it tried while a pool's user waits to be set up.
-    if (error.kind == ErrorKind::pool_exhausted) return;
     const Admission admission = breaker_.admit_if_closed(now);
     if (admission) record_failure(admission, now);
 }
@@ -119,8 +118,19 @@ TimePoint Node::refused_until() const noexcept {
     return TimePoint::min();
 }
 
+NodeFigures Node::figures() const noexcept {
+    NodeFigures figures;
+    for (std::size_t i = 0; i != circuit_states; ++i) {
+        figures.transitions[i] = transitions_[i].load(std::memory_order_relaxed);
+    }
+    figures.connections_opened = connections_opened_.load(std::memory_order_relaxed);
+    figures.connections_failed = connections_failed_.load(std::memory_order_relaxed);
+    return figures;
+}
+
 void Node::announce(const RedisCircuitBreaker::Change& change) {
     if (!change) return;
+    transitions_[static_cast<std::size_t>(change.to)].fetch_add(1, std::memory_order_relaxed);
     // First: recovery does not wait for those who listen.
     if (change.to == CircuitState::open && when_opened_ && !stopped_.load(std::memory_order_acquire)) when_opened_();
     telemetry_->breaker_changed(endpoint(), to_string(change.from), to_string(change.to));

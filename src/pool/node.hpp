@@ -1,7 +1,9 @@
 // pool: one server: how to connect to it, its breaker, and who is told when the breaker moves.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -23,7 +25,14 @@
 
 namespace redoubt::pool {
 
-/// Thread-safe. Everything but the breaker is immutable.
+/// What has been counted since the node was made.
+struct NodeFigures {
+    std::array<std::uint64_t, circuit_states> transitions{};  ///< of the breaker, by the state that was entered
+    std::uint64_t connections_opened = 0;
+    std::uint64_t connections_failed = 0;  ///< dials and handshakes
+};
+
+/// Thread-safe. Everything but the breaker and counters is immutable.
 class Node : public std::enable_shared_from_this<Node> {
 public:
     /// @throws RedisConfigurationException when TLS files cannot be used
@@ -38,6 +47,7 @@ public:
     Duration attempt_timeout() const noexcept { return wire_.attempt_timeout; }
 
     const RedisCircuitBreaker& breaker() const noexcept { return breaker_; }
+    Telemetry& telemetry() const noexcept { return *telemetry_; }
     LargeKeys& large_keys() noexcept { return large_keys_; }
     DialPace& dial_pace() noexcept { return dial_pace_; }
 
@@ -62,6 +72,12 @@ public:
     std::optional<Error> refusal_to_connect(TimePoint now) const;
     /// A call that comes before this will certainly be refused, unless somebody resets the breaker.
     TimePoint refused_until() const noexcept;
+
+    /// A dial that was tried has ended.
+    void count_dial(bool opened) noexcept {
+        (opened ? connections_opened_ : connections_failed_).fetch_add(1, std::memory_order_relaxed);
+    }
+    NodeFigures figures() const noexcept;
 
     // By hand.
     void force_open(TimePoint now) { announce(breaker_.force_open(now)); }
@@ -116,6 +132,9 @@ private:
     std::atomic<bool> unknown_{false};
     mutable std::mutex absence_mutex_;
     std::optional<Error> absence_;
+    std::array<std::atomic<std::uint64_t>, circuit_states> transitions_{};
+    std::atomic<std::uint64_t> connections_opened_{0};
+    std::atomic<std::uint64_t> connections_failed_{0};
     std::atomic<bool> stopped_{false};
     std::atomic<bool> forked_{false};
     connection::StopSignal stop_;

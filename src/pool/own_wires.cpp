@@ -10,9 +10,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/system/system_error.hpp>
-
-#include "connection/moved.hpp"
 
 namespace redoubt::pool {
 
@@ -49,7 +46,7 @@ public:
     }
     void on_wire_lost(connection::AsyncWire& lost, const Error& error) override {
         const auto self = end(Connection{});
-        if (lost.in_flight() != 0) connections_->node().record_connection_failure(error, Clock::now());
+        if (lost.in_flight() != 0) node->record_connection_failure(error, Clock::now());
     }
     // All is answered: the connection can carry somebody else's commands, unless it is held.
     void on_wire_idle(connection::AsyncWire& idle) override {
@@ -73,6 +70,7 @@ public:
     }
 
     std::shared_ptr<One> end(Connection connection) {
+        connections_->tell_returned(*node, since);
         connections_->end_lease(std::move(connection));
         const auto all = all_.lock();
         return all ? all->take(*this) : shared_from_this();
@@ -102,11 +100,12 @@ public:
     Operation* operation;  // nullptr: given up, or at rest; once on a wire, it may have ended
     std::shared_ptr<connection::AsyncWire> wire;
     TimePoint expires = TimePoint::max();
-    const Node* node = nullptr;  // to which it leads
+    Node* node = nullptr;  // to which its wire leads
     bool connecting = false;
     asio::cancellation_signal stop_dial;
     bool held = false;
-    bool counted = false;  // among the operations that are on a wire
+    bool counted = false;            // among the operations that are on a wire
+    TimePoint since = Clock::now();  // it asked, or it has its connection
 };
 
 OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> connections,
@@ -116,6 +115,11 @@ OwnWires::OwnWires(asio::any_io_executor executor, std::shared_ptr<Connections> 
 OwnWires::~OwnWires() = default;
 
 Hold::~Hold() {
+    if (generation_ != base::process_generation()) {
+        // In a child process the loop, the connection and their mutexes are the parent's: left alone, for ever.
+        (void)new std::pair(std::move(keeper_), std::move(kept_));
+        return;
+    }
     if (kept_.expired()) return;  // then the loop may have gone, too
     asio::post(executor_, [kept = std::move(kept_), clean = clean_] {
         if (const auto alive = kept.lock()) alive->let_go(clean);
@@ -211,24 +215,11 @@ void OwnWires::proceed(const std::shared_ptr<One>& one, Ledger::Grant grant) {
 }
 
 asio::awaitable<void> OwnWires::dial(std::shared_ptr<OwnWires> /*keeps this alive*/, std::shared_ptr<One> one) {
-    Node& node = connections_->node();
     if (one->operation == nullptr) co_return connections_->lease_not_opened();  // given up before this began
-    const TimePoint call_deadline = one->operation->call_deadline();
-    const TimePoint until = std::min(call_deadline, Clock::now() + node.connection_timeout());
-    Dialed dialed;
-    try {
-        dialed = co_await connections_->async_dial(until);
-    } catch (const boost::system::system_error&) {
-        dialed.error = connection::moved_error();  // stopped, because of that or to close
-    }
-    if (!dialed.error && connections_->is_left(dialed.node)) dialed.error = connection::moved_error();
+    Dialed dialed = co_await connections_->async_dial(one->operation->call_deadline());
     if (dialed.error) {
         connections_->lease_not_opened();
-        // A caller's own short deadline says nothing about the node.
-        const bool callers_haste =
-            (dialed.error->kind == ErrorKind::timeout && until == call_deadline) || connection::is_moved(*dialed.error);
-        if (!callers_haste) node.record_connection_failure(*dialed.error, Clock::now());
-        fail(one, *dialed.error, callers_haste ? FailureSource::operation : FailureSource::wire);
+        fail(one, *dialed.error, dialed.hasty ? FailureSource::operation : FailureSource::wire);
         co_return;
     }
     connections_->lease_opened();
@@ -242,6 +233,8 @@ void OwnWires::start(const std::shared_ptr<One>& one, Connection connection) {
     // The watchdog allows what the operation allows: a command that blocks makes no progress for so long.
     constexpr Duration longest = std::chrono::hours(24 * 365);
     settings.attempt_timeout = std::clamp(operation.attempt_timeout(), settings.attempt_timeout, longest);
+    connections_->tell_obtained(*connection.node, one->since);
+    one->since = Clock::now();
     one->expires = connection.expires;
     one->node = connection.node;
     one->wire = std::make_shared<connection::AsyncWire>(executor_, std::move(connection.transport), settings, *one);
@@ -315,15 +308,23 @@ TimePoint OwnWires::expire(TimePoint now) {
     return earliest;
 }
 
+// Those who wait leave first: else the connections that others give up would be granted to them.
 void OwnWires::abandon(std::vector<Operation*>& into) {
+    const auto all = std::exchange(all_, {});
     by_operation_.clear();
-    for (const auto& [key, one] : all_) {
-        if (one->wire != nullptr) {
-            one->wire->abandon(into);
-        } else if (one->operation != nullptr) {
-            into.push_back(one->operation);
-        }
+    for (const auto& [key, one] : all) {
+        one->counted = false;
+        if (one->wire != nullptr) continue;
+        if (one->operation != nullptr) into.push_back(one->operation);
+        one->give_up();
+    }
+    for (const auto& [key, one] : all) {
         one->operation = nullptr;
+        if (one->wire == nullptr) continue;
+        one->wire->abandon(into);
+        if (!one->wire->is_open()) continue;
+        connections_->end_lease(Connection{});
+        one->wire->close(connection::wire_closed_error());
     }
 }
 
@@ -333,6 +334,7 @@ void OwnWires::leave_node(const Error& error) {
     for (const auto& [key, one] : all_) leaving.push_back(one);
     for (const auto& one : leaving) {
         if (one->wire != nullptr && one->wire->is_open()) {
+            if (!connections_->is_left(one->node)) continue;  // it has heard of the new one first
             const auto ended = one->end(Connection{});
             one->wire->close(error);
         } else if (one->wire == nullptr && one->connecting) {

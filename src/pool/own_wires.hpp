@@ -23,6 +23,7 @@ struct AsyncFigures {
     std::atomic<std::size_t> waiting{0};    ///< for room on them
     std::atomic<std::size_t> busy{0};       ///< shared wires with something in flight
     std::atomic<std::size_t> own{0};        ///< operations on a wire of their own
+    std::atomic<std::size_t> bytes{0};      ///< of those in flight on shared wires, and of those that wait
 };
 
 /// Every member function is called on the executor, by one thread at a time.

@@ -61,11 +61,9 @@ boost::asio::awaitable<void> Pool::open_spares() {
     const auto self = shared_from_this();
     while (connections_->begin_spare() == Connections::Opening::dial) {
         // Calls need theirs now: many pools' spares must not fill the queue of those who wait for their turn.
-        const TimePoint now = Clock::now();
-        Dialed outcome = co_await connections_->async_dial(now + node().connection_timeout(), now + spare_patience);
+        Dialed outcome = co_await connections_->async_dial(TimePoint::max(), spare_patience);
         if (outcome.error) {
             connections_->spare_failed();
-            node().record_connection_failure(*outcome.error, Clock::now());
             co_return;
         }
         connections_->spare_opened({std::move(outcome.transport), connections_->expiry(Clock::now()), outcome.node});
@@ -77,6 +75,9 @@ PoolFigures Pool::figures() const {
     PoolFigures figures;
     figures.created = all.created;
     figures.max = connections_->settings().max_connections;
+    figures.min_idle = connections_->settings().min_idle;
+    figures.retries = retries_.load(std::memory_order_relaxed);
+    figures.exhausted = exhausted_.load(std::memory_order_relaxed);
     figures.leased = all.leased;
     figures.waiting = all.waiting;
     std::size_t busy = all.leased;
@@ -85,28 +86,30 @@ PoolFigures Pool::figures() const {
         figures.waiting += blocking.waiting;
         figures.in_flight += blocking.in_flight;
         busy += blocking.busy;
+        figures.queued_bytes += blocking.bytes;
     }
     if (const AsyncFigures* const async = async_published_.load(std::memory_order_acquire)) {
         figures.waiting += async->waiting.load(std::memory_order_relaxed);
         figures.in_flight +=
             async->in_flight.load(std::memory_order_relaxed) + async->own.load(std::memory_order_relaxed);
         busy += async->busy.load(std::memory_order_relaxed);
+        figures.queued_bytes += async->bytes.load(std::memory_order_relaxed);
     }
     figures.available = figures.created - std::min(busy, figures.created);
     return figures;
 }
 
 void Pool::move_to(std::shared_ptr<Node> node) {
-    connections_->move_to(std::move(node));
+    if (!connections_->move_to(std::move(node))) return;
+    boost::asio::post(executor_, [self = shared_from_this()] {
+        self->retry_budget_.restore();
+        if (self->async_) self->async_->leave_node(connection::moved_error());
+    });
     // The new node has no part in what the old one's failures have used up.
     retry_budget_.restore();
     if (BlockingSide* const side = blocking_published_.load(std::memory_order_acquire)) {
         side->leave_node(connection::moved_error());
     }
-    boost::asio::post(executor_, [self = shared_from_this()] {
-        self->retry_budget_.restore();
-        if (self->async_) self->async_->leave_node(connection::moved_error());
-    });
 }
 
 void Pool::stop_intake(const Error& error) {

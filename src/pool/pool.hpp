@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -31,6 +32,11 @@ struct PoolFigures {
     std::size_t leased = 0;
     std::size_t waiting = 0;    ///< calls waiting for a connection, or for room on one
     std::size_t in_flight = 0;  ///< commands that are not answered
+    std::size_t min_idle = 0;
+    std::uint64_t retries = 0;    ///< attempts after a call's first
+    std::uint64_t exhausted = 0;  ///< attempts that found no connection and no room in time
+    /// Of the commands that are not answered, but those on connections of their own, and of async calls that wait.
+    std::size_t queued_bytes = 0;
 };
 
 /// Thread-safe. Its two sides are made when they are first used: an unused pool is a few hundred bytes.
@@ -48,14 +54,12 @@ public:
     ~Pool();
 
     /// See BlockingSide.
-    result<std::shared_ptr<connection::BlockingWire>> shared_wire(TimePoint deadline) {
-        return blocking().shared_wire(deadline);
-    }
+    result<std::shared_ptr<NodeWire>> shared_wire(TimePoint deadline) { return blocking().shared_wire(deadline); }
     result<Lease> lease(TimePoint deadline, Duration watchdog = Duration::zero()) {
         return blocking().lease(deadline, watchdog);
     }
     Lease lease_now(TimePoint deadline) { return blocking().lease_now(deadline); }
-    void forget(const std::shared_ptr<connection::BlockingWire>& wire) { blocking().forget(wire); }
+    void forget(const std::shared_ptr<NodeWire>& wire) { blocking().forget(wire); }
     std::optional<Error> pause_until(TimePoint time) { return blocking().pause_until(time); }
 
     /// The async side; on its executor only.
@@ -64,6 +68,8 @@ public:
     /// The node's, within the pool's own limits.
     connection::WireSettings wire() const { return connections_->wire(); }
     policy::RetryBudget& budget() noexcept { return retry_budget_; }
+    void count_retry() noexcept { retries_.fetch_add(1, std::memory_order_relaxed); }
+    void count_exhausted() noexcept { exhausted_.fetch_add(1, std::memory_order_relaxed); }
 
     /// A connection of its own that listens, once `async().adopt` has it.
     std::shared_ptr<Listener> listen(const connection::SubscriptionSettings& settings,
@@ -73,6 +79,9 @@ public:
 
     /// Closes what was unused or lived for too long. On the executor.
     void tidy(TimePoint now);
+    /// See Connections.
+    void set_name(std::string name) { connections_->set_name(std::make_shared<const std::string>(std::move(name))); }
+    std::string_view name() const noexcept { return connections_->name(); }
     bool keeps_spares() const noexcept { return connections_->settings().min_idle != 0; }
     /// Opens connections until `min_idle` are there. On the executor.
     boost::asio::awaitable<void> open_spares();
@@ -82,7 +91,7 @@ public:
     PoolFigures figures() const;
     /// Goes to another node: what is under way at the old one fails (what was not sent may be tried at once, see
     /// `connection::is_moved`), those who wait for a connection wait for one to the new one, and who pauses between two
-    /// attempts is woken. Any thread; the async side follows on its executor.
+    /// attempts is woken. Nothing, once it is closed. Any thread; the async side follows on its executor.
     void move_to(std::shared_ptr<Node> node);
     /// No new calls of blocking callers; those under way go on.
     void stop_intake(const Error& error);
@@ -94,8 +103,9 @@ public:
     void stop_async_intake(const Error& error);
     bool is_busy_async() const { return async_ && async_->is_busy(); }
     /// See AsyncPool.
-    void abandon(std::vector<Operation*>& into) {
-        if (async_) async_->abandon(into);
+    void abandon(std::vector<Operation*>& into, const Error& error) {
+        if (async_) async_->abandon(into, error);
+        connections_->close(error);
     }
 
 private:
@@ -114,6 +124,8 @@ private:
     std::shared_ptr<BlockingSide> blocking_;
     std::atomic<BlockingSide*> blocking_published_{nullptr};
     std::atomic<const AsyncFigures*> async_published_{nullptr};  // lives with async_
+    std::atomic<std::uint64_t> retries_{0};
+    std::atomic<std::uint64_t> exhausted_{0};
 };
 
 }  // namespace redoubt::pool

@@ -1,6 +1,9 @@
 // pool: a project in a pool; see its header.
 #include "pool/tenant.hpp"
 
+#include <algorithm>
+#include <limits>
+
 namespace redoubt::pool {
 
 Error over_rate_error(Duration wait) noexcept {
@@ -18,27 +21,39 @@ std::optional<Error> Tenant::too_late(const Operation& operation, TimePoint now)
 }
 
 // A large reply is known when it has come. If those behind it were not held up until then they would all go at once.
-std::uint32_t Tenant::cost_of(const Operation& operation) const noexcept {
+std::uint32_t Tenant::foresee(Operation& operation) const noexcept {
+    constexpr std::uint32_t most = std::numeric_limits<std::uint16_t>::max();
     const std::uint32_t large = is_foreseen(operation) ? rated_->last_large.load(std::memory_order_relaxed) : 0;
-    return operation.replies() + large;
+    operation.set_foreseen(static_cast<std::uint16_t>(std::min(large, most)));
+    return operation.replies() + operation.foreseen();
 }
 
-void Tenant::settle(std::uint32_t commands, bool foreseen) noexcept {
-    const std::uint32_t charged = foreseen ? rated_->last_large.load(std::memory_order_relaxed) : 0;
+std::uint32_t Tenant::taken_off(Operation& operation) noexcept {
+    const std::uint32_t foreseen = operation.foreseen();
+    operation.set_foreseen(0);
+    return foreseen;
+}
+
+bool Tenant::is_let_pass(Operation& operation, TimePoint now) noexcept {
+    if (!rated_->limit->admit(foresee(operation), now)) return true;
+    operation.set_foreseen(0);
+    return false;
+}
+
+void Tenant::settle(std::uint32_t commands, std::uint32_t foreseen) noexcept {
     rated_->last_large.store(commands, std::memory_order_relaxed);
-    if (commands > charged) {
-        (void)rated_->limit->reserve(commands - charged, Clock::now());
+    if (commands > foreseen) {
+        (void)rated_->limit->reserve(commands - foreseen, Clock::now());
     } else {
-        rated_->limit->give_back(charged - commands);
+        rated_->limit->give_back(foreseen - commands);
     }
 }
 
 bool Tenant::is_due(TimePoint now) noexcept {
     if (!rated_) return true;
     if (!rated_->reserved) {
-        const Operation& first = *queue_.first();
-        rated_->reserved_cost = cost_of(first);
-        rated_->due = now + *rated_->limit->reserve(rated_->reserved_cost, now);
+        Operation& first = *queue_.first();
+        rated_->due = now + *rated_->limit->reserve(foresee(first), now);
         rated_->commands -= first.replies();
         rated_->reserved = true;
     }
@@ -50,7 +65,6 @@ void Tenant::count_in(const Operation& operation, bool passed) noexcept {
     if (!rated_) return;
     if (passed) {
         rated_->reserved = true;
-        rated_->reserved_cost = cost_of(operation);
         rated_->due = TimePoint::min();
     } else {
         rated_->commands += operation.replies();
@@ -58,14 +72,14 @@ void Tenant::count_in(const Operation& operation, bool passed) noexcept {
 }
 
 // It leaves the queue.
-void Tenant::count_out(const Operation& operation, bool sent) noexcept {
+void Tenant::count_out(Operation& operation, bool sent) noexcept {
     if (!rated_) return;
     if (!rated_->reserved || &operation != queue_.first()) {
         rated_->commands -= operation.replies();
         return;
     }
     rated_->reserved = false;
-    if (!sent) rated_->limit->give_back(rated_->reserved_cost);
+    if (!sent) take_back(operation);
 }
 
 }  // namespace redoubt::pool

@@ -38,21 +38,31 @@ public:
 
     bool is_rated() const noexcept { return rated_ != nullptr; }
     /// Nobody of its own is before this one, and its rate lets it pass now.
-    bool may_pass(const Operation& operation, TimePoint now) noexcept {
-        return !rated_ || (queue_.empty() && !rated_->limit->admit(cost_of(operation), now));
+    bool may_pass(Operation& operation, TimePoint now) noexcept {
+        return !rated_ || (queue_.empty() && is_let_pass(operation, now));
     }
     /// It passed, and will not be sent.
-    void take_back(const Operation& operation) noexcept {
-        if (rated_) rated_->limit->give_back(cost_of(operation));
+    void take_back(Operation& operation) noexcept {
+        if (rated_) rated_->limit->give_back(operation.replies() + taken_off(operation));
     }
-    /// What was sent has turned out to be worth so many more: those who come next wait for it. `foreseen`: that of the last
-    /// large one was charged before. Any thread.
-    void charge(std::uint32_t commands, bool foreseen = false) noexcept {
-        if (rated_ && (commands != 0 || foreseen)) settle(commands, foreseen);
+    /// What was sent has turned out to be worth so many more: those who come next wait for it. Any thread.
+    void charge(std::uint32_t commands) noexcept {
+        if (rated_ && commands != 0) settle(commands, 0);
     }
-    /// One command whose reply is known to be large, so that its cost is foreseen.
+    /// The same of an operation of which a part, or more, was foreseen.
+    void charge(Operation& operation, std::uint32_t commands) noexcept {
+        if (!rated_) return;
+        const std::uint32_t foreseen = taken_off(operation);
+        if (commands != 0 || foreseen != 0) settle(commands, foreseen);
+    }
+    /// Its reply will not come.
+    void forget_foreseen(Operation& operation) noexcept {
+        if (operation.foreseen() != 0) rated_->limit->give_back(taken_off(operation));
+    }
+    /// One small command whose reply is known to be large, so that its cost is foreseen.
     static bool is_foreseen(const Operation& operation) noexcept {
-        return operation.demand() == Demand::bulk && operation.replies() == 1;
+        return operation.demand() == Demand::bulk && operation.replies() == 1 &&
+               operation.encoded_bound() < smallest_bulk;
     }
     /// The error of a call whose turn by the rate comes only after its deadline.
     std::optional<Error> too_late(const Operation& operation, TimePoint now) const noexcept;
@@ -61,10 +71,15 @@ private:
     friend class FairQueue;
     /// The rate lets the first one pass.
     bool is_due(TimePoint now) noexcept;
-    std::uint32_t cost_of(const Operation& operation) const noexcept;
-    void settle(std::uint32_t commands, bool foreseen) noexcept;
+    bool is_let_pass(Operation& operation, TimePoint now) noexcept;
+    /// Its cost, with what is foreseen of it, which the operation keeps until that is settled.
+    std::uint32_t foresee(Operation& operation) const noexcept;
+    static std::uint32_t taken_off(Operation& operation) noexcept;
+    void settle(std::uint32_t commands, std::uint32_t foreseen) noexcept;
     void count_in(const Operation& operation, bool passed) noexcept;
-    void count_out(const Operation& operation, bool sent) noexcept;
+    void count_out(Operation& operation, bool sent) noexcept;
+
+    static constexpr std::size_t smallest_bulk = 64 * 1024;  // of this size commands are bulk whatever their reply is
 
     // Most projects have no rate.
     struct Rated {
@@ -73,7 +88,6 @@ private:
         bool reserved = false;       // the first one has its place in the rate
         bool parked = false;         // it is not in the ring, for the first one's time has not come
         TimePoint due = TimePoint::min();
-        std::uint32_t reserved_cost = 0;
         std::atomic<std::uint32_t> last_large{0};  // what the last large reply was worth beyond its one command
     };
     std::unique_ptr<Rated> rated_;

@@ -15,10 +15,12 @@
 #include <redoubt/base/isolation_counters.hpp>
 
 #include "base/fork_guard.hpp"
+#include "base/telemetry_list.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "isolation/acl_provisioner.hpp"
 #include "isolation/project_id.hpp"
 #include "service/closing.hpp"
+#include "service/metrics_snapshot.hpp"
 #include "service/script_access.hpp"
 #include "topology/topology.hpp"
 
@@ -27,53 +29,65 @@ namespace {
 
 constexpr std::string_view own_project = "_redoubt";
 constexpr std::string_view unprefixed_project = "default";
-constexpr std::size_t listed_pools = 100;
 constexpr std::size_t fewest_connections = 3;
-
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 // A second's worth, and never less than two pools', so that a program that starts is not held up.
 std::uint32_t connect_burst(const RedisServiceConfig& config) noexcept {
     return std::max(config.max_connects_per_second, static_cast<std::uint32_t>(2 * config.max_connections));
 }
 
-boost::json::object breaker_json(const RedisCircuitBreaker& breaker) {
-    const CircuitBreakerMetrics metrics = breaker.metrics(Clock::now());
-    boost::json::object spent;
-    for (std::size_t i = 0; i != circuit_states; ++i) {
-        spent[to_string(static_cast<CircuitState>(i))] = seconds(metrics.time_spent[i]);
-    }
-    boost::json::object out{{"state", to_string(breaker.state())},
-                            {"mode", to_string(breaker.mode())},
-                            {"metrics",
-                             {{"total_calls", metrics.total_calls},
-                              {"successful_calls", metrics.successful_calls},
-                              {"failed_calls", metrics.failed_calls},
-                              {"rejected_calls", metrics.rejected_calls},
-                              {"slow_calls", metrics.slow_calls},
-                              {"success_rate", metrics.success_rate()},
-                              {"circuit_opens", metrics.circuit_opens},
-                              {"consecutive_failures", metrics.consecutive_failures},
-                              {"time_in_state_seconds", seconds(metrics.time_in_state)},
-                              {"seconds_in_states", std::move(spent)}}}};
-    if (breaker.mode() != CircuitBreakerMode::consecutive) {
-        out["window"] = {{"calls", metrics.window_calls},
-                         {"failures", metrics.window_failures},
-                         {"slow_calls", metrics.window_slow_calls}};
-    }
+std::shared_ptr<base::TelemetryList> list_of(std::shared_ptr<Telemetry> telemetry) {
+    if (auto list = std::dynamic_pointer_cast<base::TelemetryList>(telemetry)) return list;
+    return std::make_shared<base::TelemetryList>(std::vector{std::move(telemetry)});
+}
+
+PoolSnapshot snapshot_of(const pool::Pool& pool) {
+    const pool::PoolFigures figures = pool.figures();
+    PoolSnapshot out;
+    out.name = pool.name();
+    out.created = figures.created;
+    out.available = figures.available;
+    out.leased = figures.leased;
+    out.max = figures.max;
+    out.min_idle = figures.min_idle;
+    out.waiting = figures.waiting;
+    out.in_flight = figures.in_flight;
+    out.queued_bytes = figures.queued_bytes;
+    out.retries = figures.retries;
+    out.exhausted = figures.exhausted;
+    return out;
+}
+
+NodeSnapshot snapshot_of(const pool::Node& node) {
+    const pool::NodeFigures figures = node.figures();
+    NodeSnapshot out;
+    out.endpoint = node.endpoint();
+    out.state = node.breaker().state();
+    out.mode = node.breaker().mode();
+    out.breaker = node.breaker().metrics(Clock::now());
+    out.transitions = figures.transitions;
+    out.connections_opened = figures.connections_opened;
+    out.connections_failed = figures.connections_failed;
     return out;
 }
 
 }  // namespace
 
 struct RedisConnectionFactory::Impl {
-    Impl(RedisServiceConfig given, std::vector<Lane> given_lanes, std::shared_ptr<Telemetry> telemetry)
+    Impl(RedisServiceConfig given, std::vector<Lane> given_lanes, std::shared_ptr<Telemetry> given_telemetry)
         : config(std::move(given)),
           target(config.resolve()),
           lanes(std::move(given_lanes)),
+          telemetry(list_of(std::move(given_telemetry))),
+          settings(std::make_shared<const dispatch::CallSettings>(dispatch::CallSettings{
+              config.operation_timeout,
+              config.attempt_timeout,
+              {config.max_retries, config.retry_delay, config.retry_delay_max, config.retry_idempotent_writes},
+              target.database,
+              telemetry})),
           budget(std::make_shared<pool::ConnectionBudget>(config.max_total_connections, config.max_connects_per_second,
                                                           connect_burst(config))),
-          topology(topology::make_topology(config, target, lanes.front().executor, budget, std::move(telemetry))) {
+          topology(topology::make_topology(config, target, lanes.front().executor, budget, telemetry)) {
         if (has_users() || !config.admin_url.empty()) {
             provisioner = isolation::AclProvisioner::create(config, target.database);
         }
@@ -81,37 +95,43 @@ struct RedisConnectionFactory::Impl {
 
     std::shared_ptr<isolation::Project> project(std::string_view id, bool prefixed) {
         if (generation != base::process_generation()) raise(base::forked_error());
+        {
+            const std::lock_guard lock(mutex);
+            if (const auto found = projects.find(id); found != projects.end()) return found->second;
+        }
+        // The application's callback may take its time, and may ask the service for something itself.
+        const ProjectLimits limits = prefixed ? limits_of(id) : ProjectLimits{};
         const std::lock_guard lock(mutex);
-        return find_or_make(id, prefixed);
+        return find_or_make(id, prefixed, limits);
     }
 
     // Under the mutex.
-    std::shared_ptr<isolation::Project> find_or_make(std::string_view id, bool prefixed) {
+    std::shared_ptr<isolation::Project> find_or_make(std::string_view id, bool prefixed, const ProjectLimits& limits) {
         const auto found = projects.find(id);
         if (found != projects.end()) return found->second;
         if (closed) raise(dispatch::service_closed_error());
         const Lane& lane = lanes[projects.size() % lanes.size()];
         auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target.endpoint(), std::string(id)});
-        const dispatch::CallSettings settings{
-            config.operation_timeout,
-            config.attempt_timeout,
-            {config.max_retries, config.retry_delay, config.retry_delay_max, config.retry_idempotent_writes}};
         // The library's own project is the control user's, and so is the unprefixed pool, which has no user's pattern.
         std::shared_ptr<pool::Identity> identity;
         const bool own_user = has_users() && prefixed && id != own_project;
         if (own_user) identity = provisioner->project_identity(id);
-        std::unique_ptr<topology::Router> router =
-            topology->open_project(lane.executor, std::move(identity), prefixed ? limits_of(id) : ProjectLimits{});
+        std::unique_ptr<topology::Router> router = topology->open_project(lane.executor, std::move(identity), limits);
+        // Nobody else uses it yet, unless it is a shared one that has its name.
+        router->for_each_pool([&](pool::Pool& pool) {
+            if (!pool.name().empty()) return;
+            pool.set_name(shares_pools() ? "shared-" + std::to_string(shared_pools++) : std::string(id));
+        });
         std::unique_ptr<topology::Router> scan_router;
         if (own_user) {
-            scan_router = scan_pool(lane, settings).dispatcher().router().share(router->route().tenant);
+            scan_router = scan_pool(lane).dispatcher().router().share(router->route().tenant);
         }
         auto dispatcher = std::make_unique<dispatch::Dispatcher>(std::move(router), settings, std::move(origin),
                                                                  lane.executor, lane.keeper, std::move(scan_router));
         auto made = std::make_shared<isolation::Project>(
             std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
         if (id != own_project) {
-            made->set_script_gate(scripts.gate_of(id, [this] { return find_or_make(own_project, true); }));
+            made->set_script_gate(scripts.gate_of(id, [this] { return find_or_make(own_project, true, {}); }));
         }
         projects.emplace(std::string(id), made);
         if (config.min_idle_connections != 0) maintain({made});
@@ -130,7 +150,7 @@ struct RedisConnectionFactory::Impl {
 
     // The lane's pool of the scan user, for all its projects: they only have a way into it, and it is kept, listed and
     // closed as if it were a project's.
-    isolation::Project& scan_pool(const Lane& lane, const dispatch::CallSettings& settings) {
+    isolation::Project& scan_pool(const Lane& lane) {
         for (const auto& made : scan_pools) {
             if (made->dispatcher().lane() == lane.executor) return *made;
         }
@@ -139,6 +159,7 @@ struct RedisConnectionFactory::Impl {
         auto dispatcher =
             std::make_unique<dispatch::Dispatcher>(topology->open_for_many(lane.executor, provisioner->scan_identity()),
                                                    settings, std::move(origin), lane.executor, lane.keeper);
+        dispatcher->router().for_each_pool([&](pool::Pool& pool) { pool.set_name(name); });
         scan_pools.push_back(std::make_shared<isolation::Project>(name, KeyPrefix{}, std::move(dispatcher)));
         return *scan_pools.back();
     }
@@ -182,15 +203,15 @@ struct RedisConnectionFactory::Impl {
         return all;
     }
 
-    // Each once, under the name of its project; one that all projects share as `shared-0` and so on, one a lane.
-    void for_each_pool(const std::function<void(const std::string&, pool::Pool&)>& visit) const {
+    // Each once. It is named as its project; one that all projects share as `shared-0` and so on, one a lane.
+    void for_each_pool(const std::function<void(pool::Pool&)>& visit) const {
         std::vector<const pool::Pool*> seen;
         for (const auto& project : all_projects()) {
             project->dispatcher().router().for_each_pool([&](pool::Pool& pool) {
-                if (!shares_pools()) return visit(project->id(), pool);
+                if (!shares_pools()) return visit(pool);
                 if (std::find(seen.begin(), seen.end(), &pool) != seen.end()) return;
                 seen.push_back(&pool);
-                visit("shared-" + std::to_string(seen.size() - 1), pool);
+                visit(pool);
             });
             if (shares_pools() && seen.size() == lanes.size()) return;
         }
@@ -199,7 +220,7 @@ struct RedisConnectionFactory::Impl {
     // Another project's resting connection makes room. Called while no pool is locked.
     bool close_one_idle() const {
         bool done = false;
-        for_each_pool([&](const std::string&, pool::Pool& pool) { done = done || pool.close_one_idle(); });
+        for_each_pool([&](pool::Pool& pool) { done = done || pool.close_one_idle(); });
         return done;
     }
 
@@ -214,6 +235,8 @@ struct RedisConnectionFactory::Impl {
     service::ScriptAccess scripts{config};
     Target target;
     std::vector<Lane> lanes;
+    std::shared_ptr<base::TelemetryList> telemetry;
+    std::shared_ptr<const dispatch::CallSettings> settings;
     std::shared_ptr<pool::ConnectionBudget> budget;
     std::unique_ptr<topology::Topology> topology;
     std::shared_ptr<isolation::AclProvisioner> provisioner;  // null without users and without an administrator
@@ -221,6 +244,7 @@ struct RedisConnectionFactory::Impl {
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<isolation::Project>, std::less<>> projects;
     std::vector<std::shared_ptr<isolation::Project>> scan_pools;
+    std::size_t shared_pools = 0;  // that have a name
     bool closed = false;
 };
 
@@ -265,36 +289,22 @@ RedisAdminClient RedisConnectionFactory::admin() const {
             administrator ? administrator->endpoint() : std::string()};
 }
 
-boost::json::object RedisConnectionFactory::metrics() const {
-    struct Row {
-        std::string name;
-        pool::PoolFigures figures;
-    };
-    std::vector<Row> rows;
-    impl_->for_each_pool([&](const std::string& name, pool::Pool& pool) { rows.push_back({name, pool.figures()}); });
-    const std::size_t all = rows.size();
-    std::size_t created = 0;
-    for (const Row& row : rows) created += row.figures.created;
-    if (rows.size() > listed_pools) {
-        std::partial_sort(rows.begin(), rows.begin() + listed_pools, rows.end(), [](const Row& a, const Row& b) {
-            return a.figures.in_flight + a.figures.created > b.figures.in_flight + b.figures.created;
-        });
-        rows.resize(listed_pools);
-    }
-    boost::json::object pools;
-    for (const Row& row : rows) {
-        pools[row.name] = {
-            {"created_connections", row.figures.created}, {"available_connections", row.figures.available},
-            {"max_connections", row.figures.max},         {"leased_connections", row.figures.leased},
-            {"waiting_callers", row.figures.waiting},     {"in_flight_commands", row.figures.in_flight}};
-    }
-    boost::json::object out{{"pools_count", all},
-                            {"projects_count", impl_->projects_count()},
-                            {"created_connections", created},
-                            {"pools", std::move(pools)}};
-    impl_->topology->for_each_node([&](pool::Node& node) { out["circuit_breaker"] = breaker_json(node.breaker()); });
-    return out;
+MetricsSnapshot RedisConnectionFactory::snapshot() const {
+    MetricsSnapshot snapshot;
+    snapshot.initialized = true;
+    snapshot.endpoint = impl_->target.endpoint();
+    snapshot.database = impl_->target.database;
+    snapshot.projects = impl_->projects_count();
+    impl_->for_each_pool([&](pool::Pool& pool) { snapshot.pools.push_back(snapshot_of(pool)); });
+    impl_->topology->for_each_node([&](pool::Node& node) { snapshot.nodes.push_back(snapshot_of(node)); });
+    const IsolationCounters& isolation = isolation_counters();
+    snapshot.isolation_refusals = isolation.refusals.load(std::memory_order_relaxed);
+    snapshot.isolation_foreign_names = isolation.foreign_names.load(std::memory_order_relaxed);
+    snapshot.isolation_foreign_keys = isolation.foreign_keys.load(std::memory_order_relaxed);
+    return snapshot;
 }
+
+boost::json::object RedisConnectionFactory::metrics() const { return service::factory_json(snapshot()); }
 
 CircuitState RedisConnectionFactory::circuit_state() const {
     CircuitState worst = CircuitState::closed;
@@ -315,6 +325,7 @@ const Target& RedisConnectionFactory::target() const noexcept { return impl_->ta
 
 boost::asio::awaitable<void> RedisConnectionFactory::maintain() {
     const auto impl = impl_;
+    impl->telemetry->refresh();
     impl->maintain(impl->all_projects());
     co_return;
 }

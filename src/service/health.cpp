@@ -1,8 +1,9 @@
 // service: health; see the header.
 #include "service/health.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 #include <boost/json/array.hpp>
@@ -13,45 +14,116 @@ namespace {
 
 namespace json = boost::json;
 
-std::int64_t number(std::string_view text) {
-    std::int64_t value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
+enum class Status : std::uint8_t { healthy, degraded, unhealthy };
+
+std::string_view name_of(Status status) noexcept {
+    return status == Status::healthy ? "healthy" : status == Status::degraded ? "degraded" : "unhealthy";
 }
 
 double seconds_since_epoch() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-json::object server_json(std::string_view info, const Target& target) {
-    json::object server{{"endpoint", target.endpoint()}};
-    const std::string_view valkey = info_field(info, "valkey_version");
-    const std::string_view version = valkey.empty() ? info_field(info, "redis_version") : valkey;
-    if (version.empty()) return server;  // a managed server may refuse INFO
-    server["kind"] = valkey.empty() ? "redis" : "valkey";
-    server["version"] = version;
-    server["role"] = info_field(info, "role");
-    server["uptime_seconds"] = number(info_field(info, "uptime_in_seconds"));
-    server["connected_clients"] = number(info_field(info, "connected_clients"));
+/// What is wrong with a node, and how bad that is.
+struct Judgement {
+    Status status = Status::healthy;
+    Status service = Status::healthy;  // without what is the server's own: its memory, its replicas
+    bool failed = false;
+    bool refused = false;  // by its breaker: nothing was tried
+    std::vector<std::string> problems;
+
+    void add(Status how_bad, std::string what) {
+        status = std::max(status, how_bad);
+        problems.push_back(std::move(what));
+    }
+};
+
+std::string text_of(const Error& error) { return fmt::format("{}: {}", to_string(error.kind), error.message()); }
+
+std::string memory_problem(const MemoryReading& memory) {
+    return fmt::format("memory is {}: {:.1f}% of {} in use", to_string(memory.level), memory.usage_fraction * 100,
+                       memory.limit_is_machine ? "the machine's memory" : "maxmemory");
+}
+
+std::string replica_problem(const ReplicationReading& replication) {
+    if (replication.is_replica) return fmt::format("the replica has lost its master {}", replication.master);
+    return fmt::format("{} of {} replicas are good", replication.good, replication.expected);
+}
+
+Judgement judge_node(const NodeReading& node) {
+    Judgement out;
+    const NodeSample& sample = node.sample;
+    const bool shut = sample.circuit == CircuitState::open || sample.circuit == CircuitState::forced_open;
+    // INFO may be refused by a managed server: then health says what is unknown and is not worse for it.
+    out.failed = sample.failure && sample.failed_step != "info";
+    out.refused = out.failed && sample.failure->kind == ErrorKind::circuit_open;
+    if (shut) {
+        out.add(Status::unhealthy, fmt::format("the circuit breaker is {}", to_string(sample.circuit)));
+    } else if (sample.circuit == CircuitState::half_open || out.refused) {
+        // Refused and closed: it has just recovered.
+        out.add(Status::degraded, "the circuit breaker is half_open: the node is being probed");
+    }
+    if (out.failed && !out.refused) {
+        out.add(Status::unhealthy, fmt::format("{} failed: {}", sample.failed_step, text_of(*sample.failure)));
+    }
+    out.service = out.status;
+    if (node.memory.level != MemoryLevel::healthy) {
+        out.add(node.memory.level == MemoryLevel::critical ? Status::unhealthy : Status::degraded,
+                memory_problem(node.memory));
+    }
+    if (node.replication.is_down()) out.add(Status::degraded, replica_problem(node.replication));
+    return out;
+}
+
+json::object node_json(const NodeReading& node, const Judgement& judged) {
+    const ServerIdentity identity = read_identity(node.sample.info);
+    json::object out{{"endpoint", node.sample.endpoint},
+                     {"role", identity.role},
+                     {"status", name_of(judged.status)},
+                     {"circuit_breaker", to_string(node.sample.circuit)}};
+    if (!identity.kind.empty()) {
+        out["kind"] = identity.kind;
+        out["version"] = identity.version;
+    }
+    if (judged.failed) out["error"] = text_of(*node.sample.failure);
+    return out;
+}
+
+json::object server_json(const NodeSample& sample) {
+    json::object server{{"endpoint", sample.endpoint}};
+    const ServerIdentity identity = read_identity(sample.info);
+    if (identity.kind.empty()) return server;  // INFO was refused, or not asked for
+    server["kind"] = identity.kind;
+    server["version"] = identity.version;
+    server["role"] = identity.role;
+    server["uptime_seconds"] = info_number(sample.info, "uptime_in_seconds");
+    server["connected_clients"] = info_number(sample.info, "connected_clients");
     return server;
 }
 
-json::object memory_json(const MemoryReading& memory) {
-    if (!memory.known) return {{"status", memory.status}};
-    return {{"status", memory.status},
-            {"usage_percentage", memory.usage_fraction},
-            {"usage_bytes", memory.usage_bytes},
-            {"max_memory_bytes", memory.max_bytes},
-            {"limit", memory.limit_is_machine ? "machine" : "maxmemory"},
-            {"eviction_policy", memory.policy}};
+json::object tests_json(const NodeSample& sample, const Judgement& judged) {
+    json::object tests{{"status", judged.refused ? "skipped" : judged.failed ? "failed" : "passed"}};
+    json::object times;
+    if (!judged.failed || sample.failed_step != "ping") times["ping"] = sample.ping_ms;
+    if (!judged.failed && sample.set_get_delete_ms > 0) times["set_get_delete"] = sample.set_get_delete_ms;
+    tests["response_times_ms"] = std::move(times);
+    if (sample.failure) {
+        tests["failed_step"] = sample.failed_step;
+        tests["error"] = text_of(*sample.failure);
+    }
+    return tests;
 }
 
-json::array advice_json(const MemoryReading& memory, const SecurityReading& security, std::size_t projects,
-                        std::string_view circuit) {
+json::array advice_json(const NodeReading& node, std::size_t projects) {
     json::array advice;
-    add_security_advice(advice, security);
-    if (circuit == "disabled") advice.emplace_back("the circuit breaker was disabled by hand: enable() ends that");
-    if (circuit == "forced_open") advice.emplace_back("the circuit breaker was opened by hand: reset() closes it");
+    const MemoryReading& memory = node.memory;
+    add_security_advice(advice, node.sample.security);
+    if (node.sample.circuit == CircuitState::disabled) {
+        advice.emplace_back("the circuit breaker was disabled by hand: enable() ends that");
+    }
+    if (node.sample.circuit == CircuitState::forced_open) {
+        advice.emplace_back("the circuit breaker was opened by hand: reset() closes it");
+    }
     if (!memory.known) return advice;
     if (memory.limit_is_machine) advice.emplace_back("no memory limit is set (maxmemory 0): the machine's is assumed");
     if (memory.policy == "noeviction") {
@@ -65,72 +137,39 @@ json::array advice_json(const MemoryReading& memory, const SecurityReading& secu
 
 }  // namespace
 
-std::string_view info_field(std::string_view info, std::string_view name) noexcept {
-    for (std::size_t at = 0; at < info.size();) {
-        const std::size_t end = std::min(info.find("\r\n", at), info.size());
-        const std::string_view line = info.substr(at, end - at);
-        if (line.size() > name.size() && line[name.size()] == ':' && line.starts_with(name)) {
-            return line.substr(name.size() + 1);
+json::object judge_health(const std::vector<NodeReading>& nodes, HealthContext context,
+                          const RedisServiceConfig& config) {
+    Status status = Status::healthy;
+    Status service = Status::healthy;
+    json::array problems;
+    json::array listed;
+    std::optional<Judgement> first;
+    for (const NodeReading& node : nodes) {
+        const Judgement judged = judge_node(node);
+        status = std::max(status, judged.status);
+        service = std::max(service, judged.service);
+        for (const std::string& problem : judged.problems) {
+            problems.emplace_back(nodes.size() == 1 ? problem : fmt::format("{}: {}", node.sample.endpoint, problem));
         }
-        at = end + 2;
+        listed.push_back(node_json(node, judged));
+        if (!first) first = judged;
     }
-    return {};
-}
-
-MemoryReading read_memory(std::string_view info, const RedisServiceConfig& config) {
-    MemoryReading memory;
-    const std::string_view used = info_field(info, "used_memory");
-    if (used.empty()) return memory;
-    memory.known = true;
-    memory.usage_bytes = number(used);
-    memory.max_bytes = number(info_field(info, "maxmemory"));
-    memory.policy = info_field(info, "maxmemory_policy");
-    if (memory.max_bytes == 0) {
-        memory.limit_is_machine = true;
-        memory.max_bytes = number(info_field(info, "total_system_memory"));
-    }
-    if (memory.max_bytes > 0) {
-        memory.usage_fraction = static_cast<double>(memory.usage_bytes) / static_cast<double>(memory.max_bytes);
-    }
-    memory.status = memory.usage_fraction >= config.memory_critical_threshold  ? "critical"
-                    : memory.usage_fraction >= config.memory_warning_threshold ? "warning"
-                                                                               : "healthy";
-    return memory;
-}
-
-json::object judge_health(const HealthSample& sample, json::object factory, const RedisServiceConfig& config,
-                          const Target& target, std::size_t projects) {
-    const MemoryReading memory = read_memory(sample.info, config);
-    const json::string& circuit = factory["circuit_breaker"].as_object()["state"].as_string();
-    // INFO may be refused by a managed server: then health says what is unknown and is not worse for it.
-    const bool failed = sample.failure && sample.failed_step != "info";
-    std::string_view status = "healthy";
-    const bool refuses = circuit == "open" || circuit == "forced_open";
-    if (failed || refuses || memory.status == "critical") {
-        status = "unhealthy";
-    } else if (circuit == "half_open" || memory.status == "warning") {
-        status = "degraded";
-    }
-    factory["status"] = failed || refuses ? "unhealthy" : circuit == "half_open" ? "degraded" : "healthy";
-
-    json::object tests{{"status", failed ? "failed" : "passed"}};
-    json::object times;
-    if (!failed || sample.failed_step != "ping") times["ping"] = sample.ping_ms;
-    if (!failed) times["set_get_delete"] = sample.set_get_delete_ms;
-    tests["response_times_ms"] = std::move(times);
-    if (sample.failure) {
-        tests["failed_step"] = sample.failed_step;
-        tests["error"] = fmt::format("{}: {}", to_string(sample.failure->kind), sample.failure->message());
-    }
-    return {{"status", status},
+    const NodeReading& main = nodes.front();
+    context.factory["status"] = name_of(service);
+    return {{"status", name_of(status)},
             {"timestamp", seconds_since_epoch()},
             {"service", "redis"},
-            {"server", server_json(sample.info, target)},
-            {"factory", std::move(factory)},
-            {"test_operations", std::move(tests)},
-            {"memory", memory_json(memory)},
-            {"security", security_json(sample.security)},
-            {"advice", advice_json(memory, sample.security, projects, circuit)}};
+            {"problems", std::move(problems)},
+            {"uptime_seconds", context.uptime_seconds},
+            {"duration_ms", context.took_ms},
+            {"server", server_json(main.sample)},
+            {"replication", replication_json(main.replication)},
+            {"nodes", std::move(listed)},
+            {"factory", std::move(context.factory)},
+            {"test_operations", tests_json(main.sample, *first)},
+            {"memory", memory_json(main.memory, config)},
+            {"security", security_json(main.sample.security)},
+            {"advice", advice_json(main, context.projects)}};
 }
 
 }  // namespace redoubt::service

@@ -15,13 +15,15 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/service/connection_factory.hpp>
 
 #include "base/fork_guard.hpp"
+#include "base/telemetry_list.hpp"
 #include "connection/server_error.hpp"
 #include "dispatch/dispatcher.hpp"
+#include "service/health_probe.hpp"
 #include "service/log_telemetry.hpp"
+#include "service/metrics_snapshot.hpp"
 #include "service/monitor.hpp"
 
 namespace redoubt {
@@ -84,6 +86,36 @@ void check_answered(const result<std::string>& pong) {
     service::log_warning(fmt::format("the server is there, but not well: {}", pong.error().message()));
 }
 
+// Where the figures come from. Shared with those who ask for them, who may outlive the service.
+class MetricsSources {
+public:
+    void set(const std::shared_ptr<RedisConnectionFactory>& factory,
+             const std::shared_ptr<service::HealthWatch>& health) {
+        const std::lock_guard lock(mutex_);
+        factory_ = factory;
+        health_ = health;
+    }
+    MetricsSnapshot snapshot() const {
+        std::shared_ptr<RedisConnectionFactory> factory;
+        std::shared_ptr<service::HealthWatch> health;
+        {
+            const std::lock_guard lock(mutex_);
+            factory = factory_.lock();
+            health = health_.lock();
+        }
+        if (!factory || !health || generation_ != base::process_generation()) return {};
+        MetricsSnapshot snapshot = factory->snapshot();
+        snapshot.memory = service::memory_of(health->last());
+        return snapshot;
+    }
+
+private:
+    const std::uint32_t generation_ = base::process_generation();
+    mutable std::mutex mutex_;
+    std::weak_ptr<RedisConnectionFactory> factory_;
+    std::weak_ptr<service::HealthWatch> health_;
+};
+
 }  // namespace
 
 struct RedisService::Impl {
@@ -91,6 +123,7 @@ struct RedisService::Impl {
     struct Running {
         std::vector<std::unique_ptr<OwnLane>> own_lanes;
         std::shared_ptr<RedisConnectionFactory> factory;
+        std::shared_ptr<service::HealthWatch> health;
         std::shared_ptr<service::Monitor> monitor;
 
         ~Running() {
@@ -122,9 +155,13 @@ struct RedisService::Impl {
             }
         }
         const RedisConnectionFactory::Lane first = lanes.front();
-        made->factory =
-            std::make_shared<RedisConnectionFactory>(config, std::move(lanes), service::make_log_telemetry(telemetry));
-        made->monitor = std::make_shared<service::Monitor>(first, made->factory);
+        const auto log = service::make_log_telemetry(nullptr);
+        std::vector<std::shared_ptr<Telemetry>> told{log};
+        told.insert(told.end(), telemetry.begin(), telemetry.end());
+        const auto all = std::make_shared<base::TelemetryList>(std::move(told));
+        made->factory = std::make_shared<RedisConnectionFactory>(config, std::move(lanes), all);
+        made->health = std::make_shared<service::HealthWatch>(made->factory->config(), listeners, log, all);
+        made->monitor = std::make_shared<service::Monitor>(first, made->factory, made->health);
         return made;
     }
 
@@ -138,6 +175,17 @@ struct RedisService::Impl {
         if (!running) raise(not_initialized());
         return running->factory;
     }
+    // What a look at health needs; as above.
+    struct Looking {
+        std::shared_ptr<RedisConnectionFactory> factory;
+        std::shared_ptr<service::HealthWatch> health;
+    };
+    Looking looking() const {
+        if (is_forked()) raise(base::forked_error());
+        const std::lock_guard lock(mutex);
+        if (!running) raise(not_initialized());
+        return {running->factory, running->health};
+    }
     bool is_running() const {
         if (is_forked()) raise(base::forked_error());
         const std::lock_guard lock(mutex);
@@ -149,13 +197,16 @@ struct RedisService::Impl {
             const std::lock_guard lock(mutex);
             old = std::exchange(running, std::move(value));
             generation = base::process_generation();
+            running ? sources->set(running->factory, running->health) : sources->set(nullptr, nullptr);
         }
     }
 
     std::atomic<std::uint32_t> generation{base::process_generation()};  // of the process that initialized it
     RedisServiceConfig config;
     asio::io_context* loop;
-    std::shared_ptr<Telemetry> telemetry;
+    std::vector<std::shared_ptr<Telemetry>> telemetry;
+    std::shared_ptr<MetricsSources> sources = std::make_shared<MetricsSources>();
+    std::shared_ptr<service::HealthListeners> listeners = std::make_shared<service::HealthListeners>();
     mutable std::mutex mutex;
     std::unique_ptr<Running> running;
 };
@@ -196,47 +247,54 @@ ProjectIsolatedRedisClient RedisService::get_connection(std::string_view project
 
 RedisAdminClient RedisService::admin() { return impl_->factory()->admin(); }
 
-boost::json::object RedisService::health_check() {
-    const auto factory = impl_->factory();
-    return service::judge(service::sample_blocking(*factory), *factory);
+boost::json::object RedisService::health_check(const HealthOptions& options) {
+    const TimePoint start = Clock::now();
+    const Impl::Looking at = impl_->looking();
+    return at.health->judge(service::sample_blocking(*at.factory, options.deadline), *at.factory, start);
 }
 
-asio::awaitable<boost::json::object> RedisService::async_health_check() {
-    const auto factory = impl_->factory();
-    const service::HealthSample sample = co_await service::sample_async(*factory);
-    co_return service::judge(sample, *factory);
+asio::awaitable<boost::json::object> RedisService::async_health_check(HealthOptions options) {
+    const TimePoint start = Clock::now();
+    const Impl::Looking at = impl_->looking();
+    auto samples = co_await service::sample_async(*at.factory, options.deadline);
+    co_return at.health->judge(std::move(samples), *at.factory, start);
 }
 
-boost::json::object RedisService::last_health() const {
+boost::json::object RedisService::last_health() const { return impl_->looking().health->last(); }
+
+boost::json::array RedisService::health_history() const { return impl_->looking().health->history(); }
+
+ListenerHandle RedisService::add_health_listener(HealthListener listener) {
+    return impl_->listeners->health.add(std::move(listener));
+}
+
+ListenerHandle RedisService::add_memory_listener(MemoryListener listener) {
+    return impl_->listeners->memory.add(std::move(listener));
+}
+
+boost::json::object RedisService::get_metrics() const { return to_json(metrics_snapshot()); }
+
+MetricsSnapshot RedisService::metrics_snapshot() const {
     if (impl_->is_forked()) raise(base::forked_error());
-    const std::lock_guard lock(impl_->mutex);
-    if (!impl_->running) raise(not_initialized());
-    return impl_->running->monitor->last();
+    return impl_->sources->snapshot();
 }
 
-boost::json::object RedisService::get_metrics() const {
-    std::shared_ptr<RedisConnectionFactory> factory;
-    if (impl_->is_forked()) raise(base::forked_error());
-    {
-        const std::lock_guard lock(impl_->mutex);
-        if (!impl_->running) return {{"initialized", false}};
-        factory = impl_->running->factory;
-    }
-    const IsolationCounters& isolation = isolation_counters();
-    return {{"initialized", true},
-            {"endpoint", factory->target().endpoint()},
-            {"connection_factory", factory->metrics()},
-            {"isolation",
-             {{"refusals", isolation.refusals.load(std::memory_order_relaxed)},
-              {"foreign_names", isolation.foreign_names.load(std::memory_order_relaxed)},
-              {"foreign_keys", isolation.foreign_keys.load(std::memory_order_relaxed)}}}};
+std::function<MetricsSnapshot()> RedisService::metrics_source() const {
+    return [sources = impl_->sources] { return sources->snapshot(); };
 }
 
 CircuitState RedisService::circuit_state() const { return impl_->factory()->circuit_state(); }
 
 CircuitBreakerHandle RedisService::circuit_breaker() { return impl_->factory()->circuit_breakers().front(); }
 
-void RedisService::set_telemetry(std::shared_ptr<Telemetry> telemetry) { impl_->telemetry = std::move(telemetry); }
+void RedisService::set_telemetry(std::shared_ptr<Telemetry> telemetry) {
+    impl_->telemetry.clear();
+    add_telemetry(std::move(telemetry));
+}
+
+void RedisService::add_telemetry(std::shared_ptr<Telemetry> telemetry) {
+    if (telemetry) impl_->telemetry.push_back(std::move(telemetry));
+}
 
 std::shared_ptr<RedisConnectionFactory> RedisService::factory() { return impl_->factory(); }
 

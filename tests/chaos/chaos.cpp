@@ -26,19 +26,12 @@
 #include "chaos/report.hpp"
 #include "chaos/villain.hpp"
 #include "support/fault_gate.hpp"
+#include "support/load_server.hpp"
+#include "support/losses.hpp"
 
 namespace redoubt::chaos {
 
-EmbeddedServer start_server(const Options& options) {
-    EmbeddedServerOptions given;
-    given.program =
-        options.server == "redis" || options.server == "valkey" ? options.server + "-server" : options.server;
-    given.max_memory = "2gb";  // nothing is ever evicted, which would look like a loss
-    given.persistent = true;
-    given.extra_arguments = {"--maxmemory-policy", "noeviction", "--save", ""};
-    given.start_timeout = 30s;
-    return EmbeddedServer(std::move(given));
-}
+EmbeddedServer start_server(const Options& options) { return testing::start_load_server(options.server, true); }
 
 RedisServiceConfig short_times(std::string url) {
     RedisServiceConfig config;
@@ -80,16 +73,6 @@ testing::FaultPlan network_plan() {
         {.kind = FaultKind::black_hole, .gap_ms = {500, 2500}, .milliseconds = {200, 1500}, .bytes = {}},
     };
 }
-
-class Losses final : public Telemetry {
-public:
-    void connection_failed(const Error&) noexcept override { ++wires; }
-    void breaker_changed(std::string_view, std::string_view, std::string_view to) noexcept override {
-        if (to == "open") ++opened;
-    }
-    std::atomic<std::uint64_t> wires{0};
-    std::atomic<std::uint64_t> opened{0};
-};
 
 class Chaos {
 public:
@@ -267,7 +250,7 @@ private:
     EmbeddedServer server_;
     std::optional<testing::FaultGate> gate_;
     asio::io_context loop_;
-    std::shared_ptr<Losses> losses_ = std::make_shared<Losses>();
+    std::shared_ptr<testing::Losses> losses_ = std::make_shared<testing::Losses>();
     RedisService direct_;
     RedisService gated_;
     Villain villain_;

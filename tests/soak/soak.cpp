@@ -23,6 +23,8 @@
 #include <redoubt/redoubt.hpp>
 
 #include "support/fault_gate.hpp"
+#include "support/load_server.hpp"
+#include "support/losses.hpp"
 
 #include "callers.hpp"
 #include "network.hpp"
@@ -42,16 +44,6 @@ struct Options {
     Sabotage sabotage = Sabotage::none;
     bool faults = true;
     unsigned patience = 30;
-};
-
-class LostWires final : public Telemetry {
-public:
-    void connection_failed(const Error&) noexcept override { ++count; }
-    void breaker_changed(std::string_view, std::string_view, std::string_view to) noexcept override {
-        if (to == "open") ++breaker_opened;
-    }
-    std::atomic<std::uint64_t> count{0};
-    std::atomic<std::uint64_t> breaker_opened{0};
 };
 
 /// Ends the program when no operation ends any more.
@@ -89,16 +81,6 @@ private:
     bool done_ = false;
     std::thread thread_;
 };
-
-EmbeddedServer start_server(const Options& options) {
-    EmbeddedServerOptions given;
-    given.program =
-        options.server == "redis" || options.server == "valkey" ? options.server + "-server" : options.server;
-    given.max_memory = "2gb";  // nothing is ever evicted, which would look like a loss
-    given.extra_arguments = {"--maxmemory-policy", "noeviction", "--save", ""};
-    given.start_timeout = 30s;
-    return EmbeddedServer(std::move(given));
-}
 
 RedisServiceConfig make_config(std::string url) {
     RedisServiceConfig config;
@@ -158,14 +140,14 @@ class Soak {
 public:
     explicit Soak(const Options& options)
         : options_(options),
-          server_(start_server(options)),
+          server_(testing::start_load_server(options.server, false)),
           progress_(options.operations, [this] { return a_fault_is_missing(); }),
           gate_(std::in_place, gate_options()),
           loop_(1),
           service_(loop_, make_config(gate_->url())) {}
 
     bool run() {
-        service_.set_telemetry(lost_wires_);
+        service_.set_telemetry(losses_);
         start_service();
         const Watchdog watchdog(progress_, std::chrono::seconds(options_.patience));
         begin_ = Clock::now();
@@ -289,8 +271,8 @@ private:
         summary.threads = options_.threads;
         summary.tally = loop_tally_;
         for (const Tally& tally : thread_tallies_) summary.tally.add(tally);
-        summary.wires_lost = lost_wires_->count;
-        summary.breaker_opened = lost_wires_->breaker_opened;
+        summary.wires_lost = losses_->wires;
+        summary.breaker_opened = losses_->opened;
         for (std::size_t i = 0; i < testing::fault_kinds; ++i) {
             summary.faults[i] = gate_->injected(static_cast<testing::FaultKind>(i));
         }
@@ -314,7 +296,7 @@ private:
     Progress progress_;
     std::optional<testing::FaultGate> gate_;
     asio::io_context loop_;
-    std::shared_ptr<LostWires> lost_wires_ = std::make_shared<LostWires>();
+    std::shared_ptr<testing::Losses> losses_ = std::make_shared<testing::Losses>();
     RedisService service_;
     std::vector<std::unique_ptr<CoroutineCaller>> coroutines_;
     std::vector<std::unique_ptr<Steps>> blocking_;

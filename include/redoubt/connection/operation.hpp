@@ -72,6 +72,9 @@ public:
     /// How long one attempt may last; for a command that blocks, its block time included.
     Duration attempt_timeout() const noexcept { return attempt_timeout_; }
     Demand demand() const noexcept { return demand_; }
+    /// What its project's rate was charged beyond its commands, in commands, because its reply is known to be large.
+    std::uint16_t foreseen() const noexcept { return foreseen_; }
+    void set_foreseen(std::uint16_t commands) noexcept { foreseen_ = commands; }
 
 protected:
     Operation() = default;
@@ -99,6 +102,7 @@ private:
     std::uint32_t replies_ = 1;
     bool atomic_ = false;
     Demand demand_ = Demand::shared;
+    std::uint16_t foreseen_ = 0;
     TimePoint call_deadline_ = TimePoint::max();
     Duration attempt_timeout_ = Duration::zero();
     TimePoint attempt_deadline_ = TimePoint::max();

@@ -11,6 +11,7 @@
 
 #include <redoubt/connection/operation.hpp>
 #include <redoubt/dispatch/call.hpp>
+#include <redoubt/dispatch/call_report.hpp>
 #include <redoubt/dispatch/call_state.hpp>
 #include <redoubt/resp/encoded_commands.hpp>
 
@@ -58,7 +59,7 @@ public:
     void cancel(bool also_written);
 
     /// The loop it lives on is being destroyed: destroys it, and its handler with it.
-    virtual void abandon() noexcept = 0;
+    void abandon() noexcept;
 
     /// The service closes: a pause between two attempts ends now, on the lane, and the next attempt says why.
     void interrupt();
@@ -100,6 +101,8 @@ protected:
     void set_receiver(Receiver& receiver) noexcept { receiver_ = &receiver; }
     Receiver* receiver() const noexcept { return receiver_; }
 
+    virtual void destroy() noexcept = 0;
+
     const Lane& lane() const noexcept;
     ReplyReader& reader() noexcept { return reader_; }
     /// The error of one of several commands, with its name and what the call knows.
@@ -114,6 +117,7 @@ private:
         bool own_connection = false;
         std::optional<boost::asio::steady_timer> pause;
         NamesPosition names;
+        CallReport report;
     };
 
     void begin(TimePoint now) noexcept;
@@ -126,7 +130,11 @@ private:
     void attempt_failed(const Error& error, FailureSource source);
     void pause(Duration length);
     Duration attempt_length(TimePoint now) const noexcept;
+    bool has_moved() const noexcept;
+    void record(const Error* error, FailureSource source, TimePoint now);
     void end(const Error* error);
+    void begin_report(Telemetry& telemetry);
+    void end_report(const Error* error) noexcept;
     Rare& rare();
 
     Dispatcher& dispatcher_;
@@ -137,7 +145,8 @@ private:
     CallState state_;
     std::string_view name_;
     std::unique_ptr<Rare> rare_;
-    std::uint32_t generation_ = 0;  // of the breaker when the attempt was admitted
+    pool::Node* node_ = nullptr;    // that admitted the last attempt
+    std::uint32_t generation_ = 0;  // of its breaker at that moment
     Phase phase_ = Phase::idle;
     bool cancelled_ = false;
     bool cancellable_ = false;

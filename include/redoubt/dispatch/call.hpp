@@ -14,6 +14,8 @@
 
 namespace redoubt {
 
+class CallContext;
+
 /// What a caller says of its command's retries that the command alone does not tell. Each goes for `unknown` outcomes; what
 /// was certainly not applied may be tried again in any case but `never`.
 enum class RetryAs : std::uint8_t {
@@ -31,6 +33,9 @@ struct CallOptions {
     std::optional<std::uint32_t> retries{};         ///< attempts after the first; default: `max_retries`
     std::optional<bool> retry_idempotent_writes{};  ///< default: as configured
     std::optional<RetryAs> retry_as{};              ///< default: as the command's category in the command table says
+    /// For a telemetry that understands it; it must live until the call has begun. Default: what surrounds the calling
+    /// thread.
+    const CallContext* context = nullptr;
 
     /// These, and `other`'s where these say nothing.
     CallOptions merged_over(const CallOptions& other) const noexcept;
@@ -104,6 +109,7 @@ public:
     void expect(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Something is to be looked at: an error, a failure of the node, a large reply.
     bool has_news() const noexcept { return trouble_ != nullptr; }
+    void expect_news() { (void)trouble(); }
     bool was_large() const noexcept { return trouble_ && trouble_->large; }
     /// What the replies were worth beyond one command each, in commands: one for each whole `counted_frame` bytes.
     std::uint32_t further_commands() const noexcept { return trouble_ ? trouble_->further_commands : 0; }

@@ -91,8 +91,11 @@ public:
     dispatch::Dispatcher& dispatcher() noexcept { return *dispatcher_; }
     /// An error of this project that was found before anything was sent.
     Error refusal(Error error, std::string_view operation) const;
+    /// Tells the telemetry of a blocking call that ends here with such an error.
+    void report_refusal(const Error& error, std::string_view operation, const CallOptions& options) const;
 
 private:
+    std::optional<Error> refuse_call(Error error, std::string_view operation, const CallOptions& options) const;
     std::optional<Error> invalid(const CommandView& command) const;
     /// Why a command may not be sent where the project has a user of its own at the server that is not granted it.
     std::optional<Error> without_grant(const CommandSpec& spec) const;

@@ -27,40 +27,9 @@
 #include <redoubt/base/result.hpp>
 #include <redoubt/dispatch/async_call.hpp>
 #include <redoubt/isolation/project.hpp>
-#include <redoubt/service/await_support.hpp>
+#include <redoubt/service/completion.hpp>
 
 namespace redoubt::service {
-
-/// How a handler is told: `void(std::exception_ptr, Reply)`, or `void(result<Reply>)` for the `try_` form.
-struct ThrowingCompletion {
-    template <class Value>
-    using signature = Rethrows(std::exception_ptr, Value);  // for handlers: void(std::exception_ptr, Value)
-    template <class Handler, class Value>
-    static void succeed(Handler& handler, Value& value) {
-        if constexpr (IsAwaiting<Handler>::value) {
-            Arrival<Value> arrival{nullptr, &value};
-            std::move(handler)(&arrival);
-        } else {
-            std::move(handler)(std::exception_ptr(), std::move(value));
-        }
-    }
-    template <class Value, class Handler>
-    static void fail(Handler& handler, const Error& error) {
-        std::move(handler)(to_exception_ptr(error), Value{});
-    }
-};
-struct ResultCompletion {
-    template <class Value>
-    using signature = void(result<Value>);
-    template <class Handler, class Value>
-    static void succeed(Handler& handler, Value& value) {
-        std::move(handler)(result<Value>(boost::system::in_place_value, std::move(value)));
-    }
-    template <class Value, class Handler>
-    static void fail(Handler& handler, const Error& error) {
-        std::move(handler)(result<Value>(boost::system::in_place_error, error));
-    }
-};
 
 /// The node, from the allocator that Asio's own operations are recycled by. It is made with the operation, when neither
 /// the token nor the handler is known: the handler moves in when the operation is begun. `Replies` reads the replies
@@ -278,7 +247,7 @@ private:
     ~PendingCall() override {
         if (receiver() != nullptr) receiver()->destroy();
     }
-    void destroy() noexcept {
+    void destroy() noexcept override {
         this->~PendingCall();
         Allocator().deallocate(this, 1);
     }
@@ -306,7 +275,6 @@ private:
         }
     }
 
-    void abandon() noexcept override { destroy(); }
     bool on_reply(std::string_view frame) override {
         return reader().take(
             frame, [this](ReplyCursor& cursor) { return replies_.read(reader().taken(), cursor, project_->prefix()); });
@@ -349,11 +317,7 @@ private:
     }
     result<Value> outcome(const Error* error, const isolation::Project& project) {
         if (error != nullptr) return result<Value>(boost::system::in_place_error, *error);
-        result<Value> taken(replies_.take());
-        if (!taken && taken.error().operation.empty()) {
-            return result<Value>(boost::system::in_place_error, project.refusal(taken.error(), name()));
-        }
-        return taken;
+        return taken(replies_, project, name());
     }
 
     std::shared_ptr<isolation::Project> project_;

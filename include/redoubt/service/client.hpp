@@ -15,6 +15,7 @@
 #include <redoubt/resp/value.hpp>
 #include <redoubt/service/commands.hpp>
 #include <redoubt/service/handle.hpp>
+#include <redoubt/service/memory_report.hpp>
 #include <redoubt/service/pipeline.hpp>
 #include <redoubt/service/run_script.hpp>
 #include <redoubt/service/scan.hpp>
@@ -108,6 +109,12 @@ public:
     boost::asio::awaitable<DeleteKeysProgress> delete_all_keys(DeleteKeysOptions options = {},
                                                                DeleteKeysCallback progress = {}) const {
         return service::async_delete_all_keys(handle_, options, std::string(options.match), std::move(progress));
+    }
+
+    /// As that of the blocking client, for coroutines.
+    boost::asio::awaitable<MemoryReport> memory_report(MemoryReportOptions options = {},
+                                                       MemoryReportCallback progress = {}) const {
+        return service::async_memory_report(handle_, options, std::string(options.match), std::move(progress));
     }
 
     /// Runs a script (script.hpp), its reply read as a `T`; for coroutines. Everything is copied before it returns.
@@ -245,6 +252,15 @@ public:
     DeleteKeysProgress delete_all_keys(const DeleteKeysOptions& options = {},
                                        const DeleteKeysCallback& progress = {}) const {
         return service::delete_all_keys(handle_, options, progress);
+    }
+
+    /// What the project's keys take of the server's memory, measured on a random sample of them, and estimated for the
+    /// whole with its error (memory_report.hpp). It walks the whole server, within the options' bounds; a deadline is that of
+    /// each step.
+    /// @throws RedisConfigurationException for options out of bounds
+    MemoryReport memory_report(const MemoryReportOptions& options = {},
+                               const MemoryReportCallback& progress = {}) const {
+        return service::memory_report(handle_, options, progress);
     }
 
     Pipeline<service::Blocking> pipeline() const { return Pipeline<service::Blocking>(handle_); }

@@ -15,6 +15,7 @@
 #include <redoubt/service/admin.hpp>
 #include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
+#include <redoubt/service/metrics_snapshot.hpp>
 
 namespace redoubt {
 
@@ -47,7 +48,10 @@ public:
     /// See RedisService::admin.
     RedisAdminClient admin() const;
 
-    /// `pools_count`, `pools`, `circuit_breaker`: the original's names. At most 100 pools are listed, the busiest.
+    /// Every figure, but `memory`, which the monitor knows.
+    MetricsSnapshot snapshot() const;
+    /// The same as JSON. `pools_count`, `pools`, `circuit_breaker`: the original's names. At most 100 pools are listed, the
+    /// busiest.
     boost::json::object metrics() const;
     CircuitState circuit_state() const;
     /// One for each node.

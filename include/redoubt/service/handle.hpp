@@ -36,17 +36,16 @@ struct Blocking {
     static result<typename Replies::value_type> try_run(const Handle& handle, Gathered&& gathered,
                                                         std::string_view name, Replies replies) {
         using Outcome = result<typename Replies::value_type>;
-        if (gathered.refused) return Outcome(boost::system::in_place_error, *gathered.refused);
+        if (gathered.refused) {
+            handle.project->report_refusal(*gathered.refused, name, handle.options);
+            return Outcome(boost::system::in_place_error, *gathered.refused);
+        }
         if (gathered.commands.count() == 0) return replies.take();
         SinkOf<Replies> sink(replies);
         if (auto error = handle.project->run(gathered.commands, name, sink, handle.options)) {
             return Outcome(boost::system::in_place_error, *error);
         }
-        Outcome outcome = replies.take();
-        if (!outcome && outcome.error().operation.empty()) {
-            return Outcome(boost::system::in_place_error, handle.project->refusal(outcome.error(), name));
-        }
-        return outcome;
+        return taken(replies, *handle.project, name);
     }
     template <class Replies>
     static typename Replies::value_type run(const Handle& handle, Gathered&& gathered, std::string_view name,

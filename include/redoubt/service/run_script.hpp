@@ -60,9 +60,13 @@ boost::asio::awaitable<T> run_script(Handle handle, OwnedScriptCall script) {
     const isolation::Project& project = *handle.project;
     const TimePoint deadline = project.deadline_of(handle.options, Clock::now());
     isolation::ScriptGate* const gate = project.script_gate();
-    if (gate == nullptr) raise(project.refusal(isolation::Project::no_scripts(), "EVALSHA"));
-    const std::optional<Error> closed = co_await gate->async_refusal(deadline);
-    if (closed) raise(project.refusal(*closed, "EVALSHA"));
+    const auto refuse = [&](Error why) {
+        const Error refused = project.refusal(std::move(why), "EVALSHA");
+        project.report_refusal(refused, "EVALSHA", handle.options);
+        raise(refused);
+    };
+    if (gate == nullptr) refuse(isolation::Project::no_scripts());
+    if (const std::optional<Error> closed = co_await gate->async_refusal(deadline)) refuse(*closed);
     const auto evaluate = [&] {
         return script_step<T>(handle, deadline, "EVALSHA", [&](EncodedCommands& into) {
             return script.with_view(

@@ -1,10 +1,12 @@
 // service: RedisService, the front door.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include <redoubt/base/config.hpp>
@@ -13,6 +15,8 @@
 #include <redoubt/service/admin.hpp>
 #include <redoubt/service/circuit_breaker_handle.hpp>
 #include <redoubt/service/client.hpp>
+#include <redoubt/service/health_events.hpp>
+#include <redoubt/service/metrics_snapshot.hpp>
 
 namespace boost::asio {
 class io_context;
@@ -45,7 +49,8 @@ public:
     ///         RedisConfigurationException
     void initialize();
     /// Takes no new calls, lets those under way finish for `drain_timeout`, fails the rest with their certainty, closes all
-    /// connections, ends the threads. On an application's loop async calls finish, or fail, while that runs on.
+    /// connections, ends the threads. On an application's loop async calls finish, or fail, while that runs on. Calls that
+    /// still wait for a connection then get none: they fail as `not_sent`.
     ///
     /// In a child process (`fork`) the service refuses all calls and touches nothing of its parent's; after `close` it can
     /// be initialized there, with threads and connections of its own.
@@ -60,10 +65,16 @@ public:
     RedisAdminClient admin();
 
     /// The original's JSON (README): status, factory, test_operations, memory, and more beside them. Never throws for
-    /// a server in trouble: that is what it reports. Answers within two seconds.
-    boost::json::object health_check();
+    /// a server in trouble: that is what it reports. Answers within the deadline, two seconds unless it is said.
+    /// @throws RedisConnectionException when not initialized
+    boost::json::object health_check(const HealthOptions& options = {});
     /// The original's names: `initialized`, `connection_factory.pools_count`, `.circuit_breaker.state`, and more.
     boost::json::object get_metrics() const;
+    /// The figures from which `get_metrics` and the exporters make theirs. Costs a short lock a pool.
+    MetricsSnapshot metrics_snapshot() const;
+    /// The same for whoever may outlive the service: from any thread, at any time; `initialized` is false when there is
+    /// nothing (any more).
+    std::function<MetricsSnapshot()> metrics_source() const;
     CircuitState circuit_state() const;
     /// The breaker of the service's node, to look at, to set by hand, and to listen to; of the first, if there are several
     /// (`factory()->circuit_breakers()`).
@@ -73,12 +84,24 @@ public:
     /// The same for a program whose loop is the service's: the blocking forms would wait for nothing there, but they
     /// would hold the loop up. On the service's loop.
     boost::asio::awaitable<void> async_initialize();
-    boost::asio::awaitable<boost::json::object> async_health_check();
+    boost::asio::awaitable<boost::json::object> async_health_check(HealthOptions options = {});
 
     /// What the monitor saw last; empty before its first round.
     boost::json::object last_health() const;
-    /// Told of breaker transitions and lost connections, besides the log. Before `initialize`.
+    /// The monitor's last 100 results, the oldest first; without `factory.pools`. They end with `close`.
+    boost::json::array health_history() const;
+    /// Told when the monitor finds another status (health_events.hpp), until the returned object is destroyed. May be added
+    /// before `initialize`, and lasts over `close` and `initialize`; in a child process (`fork`) it has to be added again.
+    [[nodiscard]] ListenerHandle add_health_listener(HealthListener listener);
+    /// Told when the server's memory crosses a threshold, up or down, once a crossing (memory_alert.hpp), whether the
+    /// monitor or a `health_check` saw it. Else as above.
+    [[nodiscard]] ListenerHandle add_memory_listener(MemoryListener listener);
+    /// Told of breaker transitions, connections, memory alerts, and calls if it watches them, besides the log: in place of what was set or
+    /// added before; null: of nothing. Before `initialize`.
     void set_telemetry(std::shared_ptr<Telemetry> telemetry);
+    /// The same, besides those that are there; they are told in the order in which they came, and at most 63 are. Before
+    /// `initialize`.
+    void add_telemetry(std::shared_ptr<Telemetry> telemetry);
     /// @throws RedisConnectionException when not initialized
     std::shared_ptr<RedisConnectionFactory> factory();
 

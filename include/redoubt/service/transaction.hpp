@@ -18,13 +18,20 @@ namespace redoubt {
 
 namespace service {
 
+/// How the reply of a queued command is read, and what the command is called.
+template <class Reply>
+struct QueuedCommand {
+    Reader<Reply> reader;
+    std::string_view name;
+};
+
 /// The replies of MULTI, of each queued command, and of EXEC, whose elements become the values. nullopt: EXEC said
 /// nil, because a watched key had changed; nothing was executed.
 template <class... Replies>
 class ExecReplies {
 public:
     using value_type = std::optional<std::tuple<result<Replies>...>>;
-    explicit ExecReplies(std::tuple<Reader<Replies>...> readers) noexcept : readers_(readers) {}
+    explicit ExecReplies(std::tuple<QueuedCommand<Replies>...> queued) noexcept : queued_(queued) {}
 
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
         const ReplyNode head = cursor.next();
@@ -43,7 +50,7 @@ public:
         ReadOutcome outcome = ReadOutcome::ok();
         slots_.emplace();
         [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (read_slot(std::get<I>(readers_), std::get<I>(*slots_), cursor, prefix, outcome), ...);
+            (read_slot(std::get<I>(queued_), std::get<I>(*slots_), cursor, prefix, outcome), ...);
         }
         (std::index_sequence_for<Replies...>{});
         return outcome;
@@ -77,6 +84,14 @@ public:
         }
         return result<value_type>(boost::system::in_place_value, std::move(slots_));
     }
+    /// Says in the errors of single commands whose they are. Before `take`.
+    void describe(const isolation::Project& project) {
+        if (!slots_) return;
+        const auto add = [&](auto& slot) {
+            if (!slot) slot = project.refusal(slot.error(), {});
+        };
+        std::apply([&](auto&... slot) { (add(slot), ...); }, *slots_);
+    }
     /// EXEC was answered as such, so nothing is queued or watched any more.
     const bool& ended() const noexcept { return ended_; }
 
@@ -84,20 +99,26 @@ private:
     static constexpr std::uint32_t exec_index = sizeof...(Replies) + 1;
 
     template <class Reply>
-    static void read_slot(Reader<Reply> reader, result<Reply>& slot, ReplyCursor& cursor, const KeyPrefix& prefix,
-                          ReadOutcome& outcome) {
+    static void read_slot(const QueuedCommand<Reply>& queued, result<Reply>& slot, ReplyCursor& cursor,
+                          const KeyPrefix& prefix, ReadOutcome& outcome) {
         if (const ReplyNode head = cursor.peek(); head.is_error()) {
-            slot = error_inside_exec(head.text, prefix);
+            fail_slot(queued, slot, error_inside_exec(head.text, prefix));
             cursor.skip();
             return;
         }
-        const ReadOutcome read = reader(cursor, prefix, *slot);
+        const ReadOutcome read = queued.reader(cursor, prefix, *slot);
         if (read) return;
-        slot = error_of_shape(read);
+        fail_slot(queued, slot, error_of_shape(read));
         if (read.status() == ReadOutcome::Status::foreign_key) outcome = read;
     }
 
-    std::tuple<Reader<Replies>...> readers_;
+    template <class Reply>
+    static void fail_slot(const QueuedCommand<Reply>& queued, result<Reply>& slot, Error error) {
+        error.operation = queued.name;
+        slot = error;
+    }
+
+    std::tuple<QueuedCommand<Replies>...> queued_;
     value_type slots_;
     std::optional<Error> refused_;
     bool began_ = true;  // MULTI was answered with OK, and every command with QUEUED
@@ -166,15 +187,15 @@ public:
         service::add_multi(gathered_, handle_);
     }
     Transaction(service::Handle&& handle, service::Gathered&& gathered, Watch&& watch,
-                std::tuple<service::Reader<Replies>...> readers)
-        : handle_(std::move(handle)), gathered_(std::move(gathered)), watch_(std::move(watch)), readers_(readers) {}
+                std::tuple<service::QueuedCommand<Replies>...> queued)
+        : handle_(std::move(handle)), gathered_(std::move(gathered)), watch_(std::move(watch)), queued_(queued) {}
 
     /// Queues a command made by a builder.
     template <class Reply>
     Transaction<Mode, Replies..., Reply> invoke(const Command<Reply>& command) && {
         gathered_.add(handle_, command);
         return {std::move(handle_), std::move(gathered_), std::move(watch_),
-                std::tuple_cat(readers_, std::tuple<service::Reader<Reply>>(command.reader()))};
+                std::tuple_cat(queued_, std::tuple<service::QueuedCommand<Reply>>({command.reader(), command.name()}))};
     }
 
     /// Leases a connection and sends WATCH at once: what is read afterwards, through any client, is safe to decide
@@ -202,7 +223,7 @@ private:
         static_assert(sizeof...(Replies) != 0, "a transaction without commands");
         service::add_exec(gathered_, handle_);
         gathered_.commands.set_atomic();
-        Outcome replies(readers_);
+        Outcome replies(queued_);
         if constexpr (std::is_same_v<Mode, service::Blocking>) {
             auto outcome = watch_ && !gathered_.refused
                                ? finish_watched(replies)
@@ -228,13 +249,13 @@ private:
         if (auto error = service::execute_watched(*watch_, handle_, gathered_.commands, sink, replies.ended())) {
             return result<typename Outcome::value_type>(boost::system::in_place_error, *error);
         }
-        return replies.take();
+        return service::taken(replies, *handle_.project, "MULTI");
     }
 
     service::Handle handle_;
     service::Gathered gathered_;
     [[no_unique_address]] Watch watch_;
-    std::tuple<service::Reader<Replies>...> readers_;
+    std::tuple<service::QueuedCommand<Replies>...> queued_;
 };
 
 /// A transaction whose keys an async caller watches: of `Watched`, and what the body of an async `transact` is given
