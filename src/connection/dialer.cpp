@@ -155,10 +155,7 @@ DialOutcome dial_blocking(const SessionSettings& settings, const TlsContext* tls
                           const StopSignal* stop) {
     Dialer dialer(settings, tls, deadline);
     for (;;) {
-        if (stop != nullptr && stop->stopped()) {
-            return {Transport{},
-                    Error::of(ErrorKind::connection, Certainty::not_sent, Stage::connecting, "the service is closed")};
-        }
+        if (stop != nullptr && stop->stopped()) return {Transport{}, dial_given_up()};
         switch (dialer.step(Clock::now())) {
             case Dialer::State::ready: return {dialer.take(), std::nullopt};
             case Dialer::State::failed: return {Transport{}, dialer.error()};

@@ -343,7 +343,11 @@ std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint
     policy::RateLimit& rate = *limit;
     const std::optional<Duration> wait = rate.reserve(commands, now, std::max(deadline - now, Duration::zero()));
     if (!wait) return pool::over_rate_error(rate.wait_of(commands, 0, now));
-    return *wait == Duration::zero() ? std::nullopt : own.pool.pause_until(now + *wait);
+    // A pause ends when the pool goes to another node, too, which makes nobody's rate higher.
+    for (const TimePoint turn = now + *wait; Clock::now() < turn;) {
+        if (std::optional<Error> closed = own.pool.pause_until(turn)) return closed;
+    }
+    return std::nullopt;
 }
 
 void Dispatcher::give_back_rate(std::uint32_t commands) {

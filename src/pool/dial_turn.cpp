@@ -70,7 +70,10 @@ result<TimePoint> Connections::turn_to_dial(TimePoint now, TimePoint until) {
 }
 
 // What was given up was so because its pool moves, or closes.
-Dialed Connections::given_up() const { return closed() ? refused(connection::dial_given_up()) : has_moved(); }
+Dialed Connections::given_up() const {
+    if (std::optional<Error> why = closed()) return refused(std::move(*why));
+    return has_moved();
+}
 
 // What ended by its time-out has paused already, and the time may have been a hasty caller's own. A refusal in the handshake
 // says that the server is there, and that a pool's user is not set up says nothing. All of it is the affair of the node
