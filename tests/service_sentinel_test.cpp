@@ -1,10 +1,11 @@
 // service: a master that Sentinels watch: it is found, and followed by every kind of caller, on both real servers.
 #include <redoubt/service/service.hpp>
 
+#include <atomic>
 #include <future>
-#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -37,7 +38,6 @@ TEST_P(SentinelService, FindsTheMasterByWhicheverSentinelAnswers) {
     redis.set("k", "blocking");
     EXPECT_EQ(node(0).command({"GET", "proj:alpha:k"}), "$8\r\nblocking\r\n");
     EXPECT_EQ(redis.async().get("k")(boost::asio::use_future).get(), "blocking");
-    EXPECT_EQ(node(0).info("connected_clients").empty(), false);
 }
 
 TEST_P(SentinelService, LogsInAtBothKindsOfServers) {
@@ -200,7 +200,7 @@ TEST_P(SentinelService, SubscribersAndBlockingCommandsGoToTheNewMaster) {
             try {
                 if (const auto got = redis.blpop("queue", 20s)) return got->element;
             } catch (const RedisException&) {
-                std::this_thread::sleep_for(1ms);  // its connection was lost with the master, and it comes again
+                std::this_thread::yield();  // its connection was lost with the master, and it comes again
             }
         }
     });
