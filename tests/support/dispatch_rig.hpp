@@ -36,13 +36,13 @@ public:
         budget_ = std::make_shared<pool::ConnectionBudget>(config_.max_total_connections,
                                                            config_.max_connects_per_second, 1000);
         topology_ = topology::make_topology(config_, target_, lane, budget_, std::make_shared<Telemetry>());
-        const dispatch::CallSettings settings{
+        auto settings = std::make_shared<const dispatch::CallSettings>(dispatch::CallSettings{
             config_.operation_timeout,
             config_.attempt_timeout,
-            {config_.max_retries, config_.retry_delay, config_.retry_delay_max, config_.retry_idempotent_writes}};
+            {config_.max_retries, config_.retry_delay, config_.retry_delay_max, config_.retry_idempotent_writes}});
         auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target_.endpoint(), "a"});
-        dispatcher_ = std::make_unique<dispatch::Dispatcher>(topology_->open_project(lane, nullptr, {}), settings,
-                                                             std::move(origin), lane, nullptr);
+        dispatcher_ = std::make_unique<dispatch::Dispatcher>(topology_->open_project(lane, nullptr, {}),
+                                                             std::move(settings), std::move(origin), lane, nullptr);
         thread_ = std::thread([this] { loop_.run(); });
     }
     ~DispatchRig() {
@@ -97,7 +97,6 @@ private:
             set_receiver(*this);
         }
         bool on_reply(std::string_view frame) override { return reader().take(frame); }
-        void abandon() noexcept override { delete this; }
         std::promise<CallOutcome> promise;
 
     private:
@@ -112,7 +111,7 @@ private:
             promise.set_value(std::move(outcome_));
             delete this;
         }
-        void destroy() noexcept override {}
+        void destroy() noexcept override { delete this; }
         CallOutcome outcome_;
     };
 
