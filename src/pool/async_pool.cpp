@@ -352,7 +352,7 @@ bool AsyncPool::is_busy() const noexcept {
 void AsyncPool::abandon(std::vector<Operation*>& into, const Error& error) {
     if (std::exchange(closed_, true)) return;
     stop_intake(error);
-    timer_.cancel();
+    timer_.reset();
     while (Operation* const operation = queue_.pop()) into.push_back(operation);
     if (own_) own_->abandon(into);
     for (const std::weak_ptr<Listener>& one : listeners_) {
@@ -369,7 +369,7 @@ void AsyncPool::abandon(std::vector<Operation*>& into, const Error& error) {
 void AsyncPool::close(const Error& error) {
     if (std::exchange(closed_, true)) return;
     stop_intake(error);
-    timer_.cancel();
+    timer_->cancel();
     if (const auto signal = stop_dial_) signal->emit(asio::cancellation_type::terminal);
     if (own_) own_->close(error);
     for (const std::weak_ptr<Listener>& one : listeners_) {
