@@ -301,7 +301,12 @@ TEST_P(OtelTraces, CoroutinesKeepTheirParentWhereTheyAreResumed) {
     };
     for (const char* project : {"p0", "p1", "p2", "p3"}) asio::co_spawn(loop, serve(project), asio::detached);
     expect_soon(loop, [&] { return ended == 4; });
-    const std::vector<Span> spans = sdk_.spans();
+    std::vector<Span> spans = sdk_.spans();
+    // The monitor's first round may be among them.
+    std::erase_if(spans, [&](const Span& span) {
+        const auto project = span.attributes.find("redoubt.project.id");
+        return project == span.attributes.end() || !parents.contains(project->second);
+    });
     EXPECT_EQ(spans.size(), 4u * 10);
     for (const Span& span : spans) EXPECT_EQ(span.parent, parents.at(span.attributes.at("redoubt.project.id")));
     service_->close();

@@ -123,7 +123,8 @@ void want_connections(RedisService& service, const std::string& name, TimePoint 
             subscribers.push_back(redis.with({.deadline = 1ms}).subscriber());
             EXPECT_THROW(subscribers.back().subscribe("news"), RedisException);
         }
-        EXPECT_EQ(service.health_check().at("status").as_string(), "unhealthy");
+        // Degraded while it is half open, which is soon and often here.
+        EXPECT_NE(service.health_check().at("status").as_string(), "healthy");
     } while (Clock::now() < until);
 }
 

@@ -151,7 +151,8 @@ TEST_P(UserTypes, AWrongTypeNamesTheCommandWhatWasExpectedAndWhatCame) {
 // In a transaction too, where each command's failure is its own.
 TEST(WrongTypes, InsideExecSayWhatWasExpectedAndWhatCame) {
     service::ExecReplies<std::int64_t, std::optional<std::string>> replies(
-        {cmd::incr("n").reader(), cmd::get("k").reader()});
+        std::make_tuple(service::QueuedCommand<std::int64_t>{cmd::incr("n").reader(), "INCR"},
+                        service::QueuedCommand<std::optional<std::string>>{cmd::get("k").reader(), "GET"}));
     const KeyPrefix prefix{"proj:alpha:"};
     std::uint32_t index = 0;
     for (const std::string_view frame : {"+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n", "*2\r\n*0\r\n$4\r\ntext\r\n"}) {

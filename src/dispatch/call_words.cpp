@@ -18,8 +18,8 @@ constexpr std::string_view cut = "...";
 void describe_commands(CallInfo& call, std::string_view encoded, std::uint32_t count, bool atomic) noexcept {
     const std::uint32_t around = atomic && count >= 2 ? 1 : 0;
     call.commands = count - 2 * around;
-    // One that is sent alone has the name already.
-    if (count <= 1) return;
+    // One that is sent alone has its name already, unless it is alone in a pipeline.
+    if (count == 0 || (count == 1 && call.operation != "PIPELINE")) return;
     NamesPosition at;
     for (std::uint32_t i = around; i != count - around; ++i) {
         const std::string_view name = command_name(encoded, i, at);
@@ -48,7 +48,7 @@ std::string redacted(std::string_view encoded, std::size_t most) {
     }
     if (out.size() > most) {
         out.resize(most - std::min(most, cut.size()));
-        out += cut;
+        out += cut.substr(0, most);
     }
     return out;
 }

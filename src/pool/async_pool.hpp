@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -136,7 +137,7 @@ private:
     std::shared_ptr<OwnWires> own_;  // made for the first operation that wants a connection of its own
     std::vector<std::weak_ptr<Listener>> listeners_;
     std::unordered_set<boost::asio::steady_timer*> pauses_;
-    boost::asio::steady_timer timer_;
+    std::optional<boost::asio::steady_timer> timer_;  // none once the loop is gone
     TimePoint timer_at_ = TimePoint::max();
     TimePoint expires_at_ = TimePoint::max();   // nobody's deadline is before this
     TimePoint next_growth_ = TimePoint::min();  // not before, after a failed opening

@@ -23,7 +23,7 @@ bool AsyncPool::is_busy() const noexcept {
 void AsyncPool::abandon(std::vector<Operation*>& into, const Error& error) {
     if (std::exchange(closed_, true)) return;
     stop_intake(error);
-    timer_.cancel();
+    timer_.reset();
     pauses_.clear();
     while (Operation* const operation = queue_.pop()) into.push_back(operation);
     if (own_) own_->abandon(into);
@@ -66,7 +66,7 @@ void AsyncPool::depart(const Error& error) {
 void AsyncPool::close(const Error& error) {
     if (std::exchange(closed_, true)) return;
     stop_intake(error);
-    timer_.cancel();
+    timer_->cancel();
     if (const auto signal = stop_dial_) signal->emit(asio::cancellation_type::terminal);
     if (own_) own_->close(error);
     for (const std::weak_ptr<Listener>& one : listeners_) {

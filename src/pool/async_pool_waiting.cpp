@@ -118,10 +118,10 @@ void AsyncPool::fail_waiting(const Error& error, FailureSource source) {
 }
 
 void AsyncPool::arm_timer(TimePoint at) {
-    if (at >= timer_at_) return;
+    if (at >= timer_at_ || !timer_) return;
     timer_at_ = std::max(at, Clock::now() + timer_step);
-    timer_.expires_at(timer_at_);
-    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& failed) {
+    timer_->expires_at(timer_at_);
+    timer_->async_wait([weak = weak_from_this()](const boost::system::error_code& failed) {
         if (failed) return;
         if (const auto self = weak.lock()) self->on_timer();
     });

@@ -5,7 +5,6 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
 #include "connection/moved.hpp"
@@ -48,8 +47,11 @@ void Listener::go_on() {
     } else if (wanted && !dialing_) {
         if (Clock::now() < connect_at_) return arm_timer(connect_at_);
         dialing_ = true;
-        asio::co_spawn(executor_, dial(shared_from_this()),
-                       asio::bind_cancellation_slot(stop_dial_.slot(), asio::detached));
+        // The signal has to outlive the coroutine, whose end may be this one's, too.
+        stop_dial_ = std::make_shared<asio::cancellation_signal>();
+        asio::co_spawn(
+            executor_, dial(shared_from_this()),
+            asio::bind_cancellation_slot(stop_dial_->slot(), [signal = stop_dial_](const std::exception_ptr&) {}));
     }
 }
 
@@ -278,7 +280,7 @@ void Listener::leave_node(const Error& error) {
 }
 
 void Listener::stop_dialing() {
-    if (dialing_) stop_dial_.emit(asio::cancellation_type::terminal);
+    if (const auto signal = stop_dial_; dialing_ && signal) signal->emit(asio::cancellation_type::terminal);
 }
 
 void Listener::shut() noexcept {

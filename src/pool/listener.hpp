@@ -120,7 +120,7 @@ private:
     unsigned failures_ = 0;
     std::minstd_rand random_;
     bool dialing_ = false;
-    boost::asio::cancellation_signal stop_dial_;
+    std::shared_ptr<boost::asio::cancellation_signal> stop_dial_;  // of the dial under way, which keeps it
     bool waiting_readable_ = false;
     bool waiting_writable_ = false;
 };

@@ -8,7 +8,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
 namespace redoubt::pool {
@@ -102,7 +101,7 @@ public:
     TimePoint expires = TimePoint::max();
     Node* node = nullptr;  // to which its wire leads
     bool connecting = false;
-    asio::cancellation_signal stop_dial;
+    std::shared_ptr<asio::cancellation_signal> stop_dial;  // of the dial under way, which keeps it
     bool held = false;
     bool counted = false;            // among the operations that are on a wire
     TimePoint since = Clock::now();  // it asked, or it has its connection
@@ -207,8 +206,10 @@ void OwnWires::proceed(const std::shared_ptr<One>& one, Ledger::Grant grant) {
         case Connections::Opening::ready: start(one, std::move(rested)); break;
         case Connections::Opening::dial:
             one->connecting = true;
+            one->stop_dial = std::make_shared<asio::cancellation_signal>();
             asio::co_spawn(executor_, dial(shared_from_this(), one),
-                           asio::bind_cancellation_slot(one->stop_dial.slot(), asio::detached));
+                           asio::bind_cancellation_slot(one->stop_dial->slot(),
+                                                        [signal = one->stop_dial](const std::exception_ptr&) {}));
             break;
         case Connections::Opening::refused: fail(one, connections_->refusal(), FailureSource::operation); break;
     }
@@ -352,7 +353,7 @@ void OwnWires::close(const Error& error) {
         if (one->wire == nullptr) {
             Operation& operation = *one->operation;
             one->give_up();
-            if (one->connecting) one->stop_dial.emit(asio::cancellation_type::terminal);
+            if (one->connecting) one->stop_dial->emit(asio::cancellation_type::terminal);
             operation.on_failure(error, FailureSource::wire);
         } else if (one->wire->is_open()) {
             connections_->end_lease(Connection{});

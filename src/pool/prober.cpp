@@ -7,7 +7,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -33,7 +32,7 @@ struct Prober::Loop {
     asio::awaitable<void> pause_until(TimePoint time);
 
     asio::steady_timer timer;
-    asio::cancellation_signal stop_dial;
+    std::shared_ptr<asio::cancellation_signal> stop_dial;  // of the run under way, which keeps it
     std::shared_ptr<Node> node;
     std::shared_ptr<Identity> identity;
     connection::Transport transport;  // kept from one probe to the next
@@ -48,8 +47,10 @@ Prober::Prober(asio::any_io_executor executor, std::shared_ptr<Node> node, std::
 void Prober::wake() {
     if (stopped_.load(std::memory_order_acquire) || running_.exchange(true, std::memory_order_acq_rel)) return;
     asio::post(executor_, [self = shared_from_this()] {
+        const auto signal = std::make_shared<asio::cancellation_signal>();
+        self->loop_->stop_dial = signal;
         asio::co_spawn(self->executor_, self->loop_->run(self),
-                       asio::bind_cancellation_slot(self->loop_->stop_dial.slot(), asio::detached));
+                       asio::bind_cancellation_slot(signal->slot(), [signal](const std::exception_ptr&) {}));
     });
 }
 
@@ -57,8 +58,8 @@ void Prober::stop() {
     stopped_.store(true, std::memory_order_release);
     asio::dispatch(executor_, [self = shared_from_this()] {
         self->loop_->timer.cancel();
-        if (self->running_.load(std::memory_order_acquire))
-            self->loop_->stop_dial.emit(asio::cancellation_type::terminal);
+        if (const auto signal = self->loop_->stop_dial; signal && self->running_.load(std::memory_order_acquire))
+            signal->emit(asio::cancellation_type::terminal);
     });
 }
 

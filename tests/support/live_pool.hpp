@@ -92,6 +92,8 @@ protected:
         }
         work_.reset();
         loop_.stop();
+        thread_.join();
+        pools_.clear();  // they live on the loop
     }
 
     static TimePoint in(Duration duration) { return Clock::now() + duration; }

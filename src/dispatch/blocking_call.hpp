@@ -1,0 +1,98 @@
+// dispatch: one blocking call as the wire sees it, and who names the commands of several.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <redoubt/dispatch/call.hpp>
+#include <redoubt/dispatch/call_report.hpp>
+#include <redoubt/dispatch/call_state.hpp>
+
+#include "connection/blocking_wire.hpp"
+#include "dispatch/first_key.hpp"
+#include "dispatch/request.hpp"
+#include "pool/large_keys.hpp"
+
+namespace redoubt::dispatch {
+
+// One blocking call on its way; lives on its caller's stack.
+class BlockingCall final : public connection::BlockingOperation {
+public:
+    BlockingCall(const Request& request, ReplySink& sink, const KeyPrefix& prefix, ErrorTrust trust, TimePoint deadline,
+                 Duration attempt_timeout) noexcept
+        : request_(request), bound_(request.encoded_bound()), reader_(sink, prefix, request.replies(), trust) {
+        set_replies(request.replies());
+        set_atomic(request.atomic());
+        set_timing(deadline, attempt_timeout);
+        set_demand(request.demand(bound_));
+    }
+    std::size_t encoded_bound() const noexcept override { return bound_; }
+    char* encode(char* out) const noexcept override { return request_.encode(out); }
+    bool on_reply(std::string_view frame) override { return reader_.take(frame); }
+    std::string* begin_long_string(std::size_t size) override { return reader_.begin_long_string(size); }
+    void end_long_string(std::size_t size) override { reader_.end_long_string(size); }
+
+    ReplyReader& reader() noexcept { return reader_; }
+    /// The reply is known to be large: small ones had better not wait behind it.
+    void ask_for_room(pool::LargeKeys& large) {
+        if (demand() == Demand::shared && large.contains(first_key(encoded_copy()))) set_demand(Demand::bulk);
+    }
+    void remember_large(pool::LargeKeys& large) { large.remember(first_key(encoded_copy())); }
+    /// The wire's failure, else the error that the server answered with.
+    std::optional<Error> outcome() const {
+        if (error()) return error();
+        if (const Error* const answered = reader_.error()) return *answered;
+        return std::nullopt;
+    }
+
+    /// What the node's breaker is told: the call's error, or that of one of several commands that tells of the node.
+    const Error* what_to_record(const std::optional<Error>& error) const noexcept {
+        // What a script answers says nothing of the node.
+        if (error && error->stage == Stage::reply && !reader_.trusts()) return nullptr;
+        if (error) return &*error;
+        return reader_.node_failure();
+    }
+
+private:
+    std::string encoded_copy() const {
+        std::string bytes(bound_, '\0');
+        bytes.resize(static_cast<std::size_t>(request_.encode(bytes.data()) - bytes.data()));
+        return bytes;
+    }
+
+    const Request& request_;
+    std::size_t bound_;
+    ReplyReader reader_;
+};
+
+// Says in the error of each of several commands which one it is, and what the call knows.
+class NamingSink final : public ReplySink {
+public:
+    NamingSink(ReplySink& sink, const Request& request, const CallState& state,
+               const std::shared_ptr<const ErrorOrigin>& origin, CallReport* report) noexcept
+        : sink_(sink), request_(request), state_(state), origin_(origin), report_(report) {}
+    ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
+        return sink_.read(index, cursor, prefix);
+    }
+    void fail(std::uint32_t index, const Error& error) override {
+        Error described = error;
+        const std::string_view name = request_.name_of(index, names_);
+        state_.describe(described, name.empty() ? request_.name() : name, origin_, Clock::now());
+        if (report_ != nullptr) report_->note(described);
+        sink_.fail(index, described);
+    }
+    std::string* long_string(std::uint32_t index, std::size_t size) override { return sink_.long_string(index, size); }
+
+private:
+    ReplySink& sink_;
+    const Request& request_;
+    const CallState& state_;
+    const std::shared_ptr<const ErrorOrigin>& origin_;
+    CallReport* const report_;
+    NamesPosition names_;
+};
+
+}  // namespace redoubt::dispatch
