@@ -50,6 +50,7 @@ const Setting settings[] = {
     {"max_connects_per_second", "REDIS_MAX_CONNECTS_PER_SECOND",
      Number{[](Config& c) -> auto& { return c.max_connects_per_second; }, 0, 1'000'000}},
     {"pool_mode", "REDIS_POOL_MODE", Unbounded<PoolMode>{[](Config& c) -> auto& { return c.pool_mode; }}},
+    {"key_colocation", "REDIS_KEY_COLOCATION", Flag{[](Config& c) -> auto& { return c.key_colocation; }}},
     {"idle_timeout", "REDIS_IDLE_TIMEOUT",
      Span{[](Config& c) -> auto& { return c.idle_timeout; }, Duration::zero(), longest}},
     {"connection_lifetime", "REDIS_CONNECTION_LIFETIME",
@@ -336,6 +337,8 @@ void check_deployment(const Config& config, const Target& target, const Blame& b
         if (!config.sentinel_password.empty())
             problems.push_back({"sentinel_password (REDIS_SENTINEL_PASSWORD)", "***", std::string(only), true});
     }
+    if (config.key_colocation && target.deployment != Deployment::cluster)
+        blame("key_colocation", "no; yes only with a redis+cluster:// URL: elsewhere all keys are together already");
     // The servers of a group do not tell one another of their users, so they would be missing after a failover.
     if (target.deployment != Deployment::standalone && config.acl_users == AclUsers::provisioned)
         blame("acl_users", "off or existing with a redis+sentinel:// or redis+cluster:// URL");

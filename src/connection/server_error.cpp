@@ -82,6 +82,11 @@ bool is_passing(std::string_view error_prefix) noexcept {
     return is_node_failure(error_prefix) || error_prefix == "BUSY" || error_prefix == "TRYAGAIN";
 }
 
+bool is_about_place(std::string_view error_prefix) noexcept {
+    return error_prefix == "MOVED" || error_prefix == "ASK" || error_prefix == "TRYAGAIN" ||
+           error_prefix == "CLUSTERDOWN";
+}
+
 bool is_node_failure(std::string_view error_prefix) noexcept {
     return error_prefix == "LOADING" || error_prefix == "CLUSTERDOWN" || error_prefix == "MASTERDOWN";
 }

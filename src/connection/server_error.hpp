@@ -17,6 +17,9 @@ Error from_server_error(std::string_view text, const KeyPrefix& prefix, ErrorTru
 /// True for the replies that count against the node's breaker: LOADING, CLUSTERDOWN, MASTERDOWN.
 bool is_node_failure(std::string_view error_prefix) noexcept;
 
+/// The command is at the wrong node of a Cluster, or its slot is on the way: MOVED, ASK, TRYAGAIN, CLUSTERDOWN.
+bool is_about_place(std::string_view error_prefix) noexcept;
+
 /// The server's own state refuses the command, whatever it is, and another moment may lift that: LOADING, BUSY...
 bool is_passing(std::string_view error_prefix) noexcept;
 

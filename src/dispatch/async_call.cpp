@@ -4,10 +4,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "dispatch/blocking_call.hpp"
 #include "dispatch/call_words.hpp"
+#include "dispatch/command_slot.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "dispatch/first_key.hpp"
 #include "dispatch/request.hpp"
+#include "dispatch/scatter.hpp"
+#include "pool/hold.hpp"
 
 namespace redoubt::dispatch {
 
@@ -41,6 +45,58 @@ private:
     AsyncCall* call_;
 };
 
+// The call behind ASKING, as one operation: nothing may come between the two.
+class AsyncCall::Asking final : public Operation {
+public:
+    explicit Asking(AsyncCall& call) noexcept : call_(call) {
+        set_replies(call.commands_.count() + 1);
+        set_atomic(call.commands_.atomic());
+        set_timing(call.call_deadline(), call.attempt_timeout());
+        set_demand(call.demand());
+    }
+    AsyncCall& call() noexcept { return call_; }
+    std::size_t encoded_bound() const noexcept override {
+        return asking_command.size() + call_.commands_.bytes().size();
+    }
+    char* encode(char* out) const noexcept override {
+        out += asking_command.copy(out, asking_command.size());
+        const std::string_view bytes = call_.commands_.bytes();
+        return out + bytes.copy(out, bytes.size());
+    }
+    bool on_reply(std::string_view frame) override {
+        // If ASKING is refused, the command says so, too.
+        return std::exchange(asked_, true) ? call_.on_reply(frame) : true;
+    }
+    std::string* begin_long_string(std::size_t size) override {
+        return asked_ ? call_.begin_long_string(size) : nullptr;
+    }
+    void end_long_string(std::size_t size) override { call_.end_long_string(size); }
+    // Each of these may destroy this.
+    void on_complete() override { call_.on_complete(); }
+    void on_failure(const Error& error, FailureSource source) override { call_.on_failure(error, source); }
+    std::string_view ordering_key() const noexcept override { return call_.ordering_key(); }
+    HoldUse hold() noexcept override { return call_.hold(); }
+
+private:
+    AsyncCall& call_;
+    bool asked_ = false;
+};
+
+AsyncCall::Rare::Rare() = default;
+AsyncCall::Rare::~Rare() = default;
+
+AsyncCall& AsyncCall::of(Operation& operation) noexcept {
+    if (auto* const asking = dynamic_cast<Asking*>(&operation)) return asking->call();
+    return static_cast<AsyncCall&>(operation);  // nothing else is submitted to a pool
+}
+
+/// What the pool has of it.
+inline Operation& AsyncCall::submitted() noexcept {
+    if (rare_ && rare_->asking) [[unlikely]]
+        return *rare_->asking;
+    return *this;
+}
+
 AsyncCall::Rare& AsyncCall::rare() {
     if (!rare_) rare_ = std::make_unique<Rare>();
     return *rare_;
@@ -72,6 +128,8 @@ inline void AsyncCall::begin(TimePoint now) noexcept {
     set_atomic(commands_.atomic());
     set_timing(state_.deadline(), settings.attempt_timeout);
     set_demand(demand_of(commands_.bytes().size(), commands_.count()));
+    if (commands_.slot() == many_slots) [[unlikely]]
+        rare().to_scatter = !commands_.atomic();
     if (commands_.may_wait()) [[unlikely]] {
         if (commands_.block_time() != Duration::zero()) begin_blocking(now);
     }
@@ -170,16 +228,20 @@ void AsyncCall::start_on_lane() noexcept {
 }
 
 inline void AsyncCall::route() noexcept {
-    const auto [pool, tenant] = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans());
-    pool_ = &pool;
-    tenant_ = &tenant;
+    const topology::Route way =
+        dispatcher_.route(dispatcher_.has_own_user() && commands_.scans(), commands_.slot());
+    pool_ = way.pool;
+    tenant_ = way.tenant;
 }
 
 [[gnu::always_inline]] inline void AsyncCall::attempt(TimePoint now) {
     if (rare_) [[unlikely]] {
         if (rare_->refusal) return end(&*rare_->refusal);
         if (commands_.count() == 0) return end(nullptr);
-        if (rare_->own_connection) set_demand(Demand::exclusive);
+        if (rare_->to_scatter) return scatter();
+        if (rare_->own_connection) {
+            if (const std::optional<Error> refused = prepare_own()) return end(&*refused);
+        }
     }
     pool::Pool& pool = *pool_;
     pool::Node& node = pool.async().node();
@@ -194,9 +256,73 @@ inline void AsyncCall::route() noexcept {
     phase_ = Phase::submitted;
     if (!node.large_keys().empty()) [[unlikely]]
         ask_for_room(node);
-    if (std::optional<Error> refused = pool.async().submit(*this, *tenant_, now)) {
+    if (std::optional<Error> refused = pool.async().submit(submitted(), *tenant_, now)) {
         attempt_failed(*refused, FailureSource::operation);
     }
+}
+
+// Its connection is kept from one operation to another, and this is the second.
+bool AsyncCall::goes_to_held(HoldUse& use) noexcept {
+    if (!rare_ || !rare_->own_connection) return false;
+    use = hold();
+    return use.hold != nullptr && !use.begins;
+}
+
+std::optional<Error> AsyncCall::prepare_own() {
+    set_demand(Demand::exclusive);
+    HoldUse use;
+    if (!goes_to_held(use)) {
+        if (use.hold != nullptr) use.hold->set_way({pool_, tenant_, commands_.slot()});
+        return std::nullopt;
+    }
+    const pool::Hold::Way& way = use.hold->way();
+    if (way.pool == nullptr) return std::nullopt;
+    pool_ = way.pool;
+    tenant_ = way.tenant;
+    const std::uint16_t slot = commands_.slot();
+    if (slot == no_slot || way.slot == no_slot || slot == way.slot) return std::nullopt;
+    return watched_elsewhere_error();
+}
+
+void AsyncCall::scatter() {
+    phase_ = Phase::scattered;
+    state_.begin_attempt();
+    rare_->scatter = std::make_unique<Scatter>(*this, static_cast<ReplySink&>(*this));
+    rare_->scatter->send();
+}
+
+// Never into the handler directly: a part may have ended inside a loop over many calls.
+void AsyncCall::end_scattered(JointSink* joint) {
+    phase_ = Phase::idle;
+    if (ended_ != nullptr) *ended_ = true;
+    std::optional<Error> error = joint != nullptr ? joint->finish(*this, reader_.prefix(), name_) : std::nullopt;
+    if (error) state_.describe(*error, name_, dispatcher_.origin(), Clock::now());
+    end_report(error ? &*error : nullptr);
+    receiver_->finish(error ? &*error : nullptr, Ending::posted);
+}
+
+void AsyncCall::attempt_again(TimePoint now) { attempt(now); }
+
+// To where a node of a Cluster says that it belongs. False: the attempt has failed.
+bool AsyncCall::follow(Error& error, TimePoint now) {
+    HoldUse use;
+    if (goes_to_held(use)) return false;
+    const auto elsewhere =
+        dispatcher_.detour(state_, error, pool_->async().node(), commands_.scans(), now);
+    if (!elsewhere) return false;
+    if (elsewhere->asking && rare_ && rare_->own_connection) {
+        // ASKING lasts for one command, and what is watched is for the next one.
+        error = Error::of(ErrorKind::connection, Certainty::rejected, Stage::reply,
+                          "the slot of the watched keys is on its way to another node");
+        return false;
+    }
+    pool_ = elsewhere->route.pool;
+    tenant_ = elsewhere->route.tenant;
+    reader_.restart();
+    if (rare_) rare_->asking.reset();
+    if (elsewhere->asking) rare().asking = std::make_unique<Asking>(*this);
+    attempt_again(now);
+    return true;
 }
 
 void AsyncCall::first_attempt() noexcept {
@@ -221,8 +347,13 @@ void AsyncCall::complete_with_news() {
         const Error error = *reader_.error();
         return attempt_failed(error, FailureSource::operation);
     }
+    HoldUse use;
+    if (commands_.atomic() && dispatcher_.is_spread() && reader_.refused_whole() != nullptr && !goes_to_held(use)) {
+        const Error error = *reader_.refused_whole();
+        return attempt_failed(error, FailureSource::operation);
+    }
     if (reader_.was_large()) pool_->async().node().large_keys().remember(ordering_key());
-    tenant_->charge(*this, reader_.further_commands());
+    tenant_->charge(submitted(), reader_.further_commands());
     const TimePoint now = pool_->async().now();
     record(reader_.node_failure(), FailureSource::operation, now);
     pool_->budget().on_success();
@@ -230,13 +361,14 @@ void AsyncCall::complete_with_news() {
 }
 
 // Since the pause before it ended, if there was one.
-Duration AsyncCall::attempt_length(TimePoint now) const noexcept {
+Duration AsyncCall::attempt_length(TimePoint now) noexcept {
     if (commands_.block_time() != Duration::zero()) return Duration::zero();
     TimePoint began = rare_ && rare_->pause ? rare_->pause->expiry() : state_.start();
     if (tenant_->is_rated()) {
         // What it waited for its project's rate says nothing of the node; where that cannot be told apart, none of it does.
-        if (attempt_deadline() >= call_deadline()) return Duration::zero();
-        began = std::max(began, attempt_deadline() - attempt_timeout());
+        const TimePoint until = submitted().attempt_deadline();
+        if (until >= call_deadline()) return Duration::zero();
+        began = std::max(began, until - attempt_timeout());
     }
     return std::max(now - began, Duration::zero());
 }
@@ -246,7 +378,7 @@ inline bool AsyncCall::has_moved() const noexcept { return node_ != &pool_->asyn
 
 void AsyncCall::record(const Error* error, FailureSource source, TimePoint now) {
     if (has_moved()) return node_->release(admitted(generation_));
-    const bool attempt_was_shorter = error != nullptr && attempt_deadline() < state_.deadline();
+    const bool attempt_was_shorter = error != nullptr && submitted().attempt_deadline() < state_.deadline();
     record_attempt(*node_, admitted(generation_), error, source, attempt_was_shorter, now, attempt_length(now));
 }
 
@@ -255,16 +387,18 @@ void AsyncCall::on_failure(const Error& error, FailureSource source) { attempt_f
 void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     pool::Pool& pool = *pool_;
     const TimePoint now = Clock::now();
-    tenant_->forget_foreseen(*this);
+    tenant_->forget_foreseen(submitted());
     // What a script answers says nothing of the node.
     const bool of_script = error.stage == Stage::reply && !reader_.trusts();
     record(of_script ? nullptr : &error, source, now);
-    charge(pool, error);
-    const bool partly = commands_.count() > 1 && reader_.taken() != 0;
     Error told = error;
+    if (dispatcher_.is_spread() && follow(told, now)) return;
+    charge(pool, told);
+    const bool partly = commands_.count() > 1 && reader_.taken() != 0 && reader_.refused_whole() == nullptr;
+    const TimePoint refused_until =
+        dispatcher_.is_spread() ? TimePoint::min() : pool.async().node().refused_until();
     const std::optional<Duration> length = state_.after_failure(
-        dispatcher_.settings(), told, {commands_.retry(), partly, chance(), now, pool.async().node().refused_until()},
-        pool.budget());
+        dispatcher_.settings(), told, {commands_.retry(), partly, chance(), now, refused_until}, pool.budget());
     if (length && !pool.async().closed()) {
         pool.count_retry();
         if (rare_) {
@@ -280,6 +414,7 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
 void AsyncCall::pause(Duration length) {
     reader_.restart();
     phase_ = Phase::pausing;
+    rare().asking.reset();
     asio::steady_timer& timer = rare().pause ? *rare().pause : rare().pause.emplace(lane());
     timer.expires_after(length);
     dispatcher_.pausing().insert(this);
@@ -290,7 +425,7 @@ void AsyncCall::pause(Duration length) {
         pool_->async().end_pause(*rare().pause);
         if (!cancelled_) {
             route();
-            return attempt(Clock::now());
+            return attempt_again(Clock::now());
         }
         Error error = Error::of(ErrorKind::cancelled, Certainty::not_sent, Stage::backoff, "cancelled by the caller");
         end(&error);
@@ -302,13 +437,14 @@ void AsyncCall::interrupt() { rare().pause->cancel(); }
 void AsyncCall::cancel(bool also_written) {
     switch (phase_) {
         case Phase::idle: cancelled_ = true; break;  // it is on its way to the lane
+        case Phase::scattered: rare_->scatter->cancel(also_written); break;
         case Phase::pausing:
             cancelled_ = true;
             interrupt();
             break;
         case Phase::submitted: {
-            if (!also_written && !pool_->async().is_unwritten(*this)) break;
-            const bool sent = pool_->async().cancel(*this, *tenant_) == Multiplexer::Cancelled::tombstone;
+            if (!also_written && !pool_->async().is_unwritten(submitted())) break;
+            const bool sent = pool_->async().cancel(submitted(), *tenant_) == Multiplexer::Cancelled::tombstone;
             node_->release(admitted(generation_));
             Error error = Error::of(ErrorKind::cancelled, sent ? Certainty::unknown : Certainty::not_sent,
                                     sent ? Stage::sent : Stage::queued, "cancelled by the caller");

@@ -18,6 +18,9 @@
 
 namespace redoubt::dispatch {
 
+/// The next command may be about a slot that is on its way to this node.
+inline constexpr std::string_view asking_command = "*1\r\n$6\r\nASKING\r\n";
+
 // One blocking call on its way; lives on its caller's stack.
 class BlockingCall final : public connection::BlockingOperation {
 public:
@@ -29,9 +32,25 @@ public:
         set_timing(deadline, attempt_timeout);
         set_demand(request.demand(bound_));
     }
-    std::size_t encoded_bound() const noexcept override { return bound_; }
-    char* encode(char* out) const noexcept override { return request_.encode(out); }
-    bool on_reply(std::string_view frame) override { return reader_.take(frame); }
+    std::size_t encoded_bound() const noexcept override { return bound_ + (asking_ ? asking_command.size() : 0); }
+    char* encode(char* out) const noexcept override {
+        if (asking_) [[unlikely]]
+            out += asking_command.copy(out, asking_command.size());
+        return request_.encode(out);
+    }
+    bool on_reply(std::string_view frame) override {
+        if (unasked_) [[unlikely]] {
+            unasked_ = false;  // the answer to ASKING; if that is refused, the command says so, too
+            return true;
+        }
+        return reader_.take(frame);
+    }
+    /// For the next attempt; `asking`: behind ASKING, which the node wants.
+    void restart(bool asking) noexcept {
+        reader_.restart();
+        asking_ = unasked_ = asking;
+        set_replies(request_.replies() + (asking ? 1 : 0));
+    }
     std::string* begin_long_string(std::size_t size) override { return reader_.begin_long_string(size); }
     void end_long_string(std::size_t size) override { reader_.end_long_string(size); }
 
@@ -66,6 +85,8 @@ private:
     const Request& request_;
     std::size_t bound_;
     ReplyReader reader_;
+    bool asking_ = false;
+    bool unasked_ = false;  // the answer to ASKING is still to come
 };
 
 // Says in the error of each of several commands which one it is, and what the call knows.

@@ -28,6 +28,7 @@ void apply(RetryAs word, policy::RetrySettings& retry, RetryCategory& category) 
 
 std::optional<Duration> CallState::after_failure(const CallSettings& settings, Error& error, const Failure& failure,
                                                  const policy::RetryBudget& budget) noexcept {
+    attempts_ &= ~redirects;
     if (failure.partly_answered) return std::nullopt;
     policy::RetrySettings retry = settings.retry;
     retry.max_retries = options_.retries.value_or(retry.max_retries);

@@ -16,6 +16,7 @@
 #include "dispatch/blocking_call.hpp"
 #include "dispatch/call_words.hpp"
 #include "dispatch/first_key.hpp"
+#include "dispatch/gathering.hpp"
 
 namespace redoubt::dispatch {
 namespace {
@@ -76,7 +77,7 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
     const bool answered = error == nullptr || (!of_the_wire && error->stage == Stage::reply);
     const bool node_failed =
         error != nullptr && !of_the_wire &&
-        (answered ? connection::is_node_failure(error->prefix())
+        (answered ? node.is_failure(error->prefix())
                   : error->kind == ErrorKind::timeout && error->stage == Stage::sent && attempt_timeout_was_shorter);
     if (node_failed) {
         node.record_failure(admission, now, took);
@@ -124,7 +125,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     CallReport report;
     report_start(report, *told, request, state);
     std::optional<Error> error = run_to_end(request, sink, prefix, state, &report, at);
-    const pool::Node& node = at != nullptr ? *at : route(request.scans()).pool.node();
+    const pool::Node& node = at != nullptr ? *at : route(request.scans(), request.slot()).pool->node();
     report.end(error ? &*error : nullptr, state.attempts(), node.endpoint());
     return error;
 }
@@ -140,10 +141,12 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
     if (request.block_time() == CommandView::forever && !state.has_own_deadline())
         return described(endless_wait_error());
 
-    const topology::Route way = route(request.scans());
-    pool::Pool& pool = way.pool;
-    if (const std::optional<Error> late = wait_for_rate(request.replies(), state.deadline())) return described(*late);
-    if (way.tenant.is_rated()) now = Clock::now();  // the node had no part in that
+    topology::Route way = route(request.scans(), request.slot());
+    const topology::Route own = router_->route(request.slot());
+    if (const std::optional<Error> late = wait_for_rate(own, request.replies(), state.deadline())) {
+        return described(*late);
+    }
+    if (way.tenant->is_rated()) now = Clock::now();  // the node had no part in that
     // Of a script, the only kind of single command that is never retried, an error reply says nothing.
     const bool script = request.retry() == RetryCategory::never && !request.atomic();
     std::optional<NamingSink> naming;
@@ -151,6 +154,7 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
     BlockingCall call(request, naming ? *naming : sink, prefix, script ? ErrorTrust::none : ErrorTrust::full,
                       state.deadline(), attempt_time(*settings_, request.block_time()));
     for (;;) {
+        pool::Pool& pool = *way.pool;
         pool::Node& node = pool.node();  // after a failover it is another one
         if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
         const pool::Node::Admission admission = node.admit(now);
@@ -163,7 +167,10 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
         std::optional<Error> error = attempt(pool, call, state, at);
         if (!error && call.reader().has_news()) {
             if (call.reader().was_large()) call.remember_large(at->large_keys());
-            way.tenant.charge(call.reader().further_commands());
+            way.tenant->charge(call.reader().further_commands());
+            if (request.atomic() && is_spread() && call.reader().refused_whole() != nullptr) {
+                error = *call.reader().refused_whole();
+            }
         }
         // Else the pool has gone to another node meanwhile: nothing of it is told to the breaker that let it pass.
         const bool there = at == nullptr || at == &node;
@@ -183,10 +190,20 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
             pool.budget().on_success();
             return std::nullopt;
         }
+        if (is_spread()) {
+            const auto elsewhere = detour(state, *error, at != nullptr ? *at : node, request.scans(), ended);
+            if (elsewhere) {
+                way = elsewhere->route;
+                call.restart(elsewhere->asking);
+                now = ended;
+                continue;
+            }
+        }
         charge(pool, *error);
-        const bool partly = call.reader().taken() != 0 && request.replies() > 1;
-        const std::optional<Duration> pause = state.after_failure(
-            *settings_, *error, {request.retry(), partly, chance(), ended, pool.node().refused_until()}, pool.budget());
+        const bool partly = call.reader().taken() != 0 && request.replies() > 1 && !call.reader().refused_whole();
+        const std::optional<Duration> pause =
+            state.after_failure(*settings_, *error, {request.retry(), partly, chance(), ended, refused_until(pool)},
+                                pool.budget());
         if (!pause) return described(*error);
         pool.count_retry();
         if (report != nullptr) {
@@ -194,17 +211,67 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
             report->retried(*error, *pause);
         }
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
-        call.reader().restart();
+        call.restart(false);
+        if (is_spread()) way = route(request.scans(), request.slot());
         now = Clock::now();
     }
 }
 
-result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOptions& options) {
+std::optional<Error> Dispatcher::run_parts(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
+                                           const KeyPrefix& prefix, const CallOptions& options) {
+    const CallState whole(call_time(*settings_, commands.block_time()), options, Clock::now());
+    CallReport report;
+    if (Telemetry* const told = watcher()) report_start(report, *told, BytesRequest(commands, name), whole);
+    std::optional<JointSink> joint;
+    if (commands.joint() != nullptr) joint.emplace(*commands.joint());
+    Gathering gathering(commands, joint ? static_cast<ReplySink&>(*joint) : sink);
+    const auto node_of = [this](std::uint16_t slot) -> const void* { return route(false, slot).pool; };
+    pool::Node* at = nullptr;
+    CallOptions rest = options;
+    for (auto parts = gathering.next(node_of); !parts.empty(); parts = gathering.next(node_of)) {
+        for (const Gathering::Part& part : parts) {
+            EncodedCommands some = commands.select(part);
+            some.set_slot(gathering.slot_of(part));
+            NamesPosition place;
+            const std::string_view own =
+                part.size() == 1 ? command_name(commands.bytes(), part.front(), place) : std::string_view();
+            rest.deadline = std::max(whole.deadline() - Clock::now(), Duration::zero());
+            CallState state(settings_->operation_timeout, rest, Clock::now());
+            PartSink answers(gathering, part);
+            const std::optional<Error> error =
+                run_to_end(BytesRequest(some, own.empty() ? name : own), answers, prefix, state, nullptr, at);
+            if (error) gathering.fail_rest(part, answers.answered(), *error);
+        }
+    }
+    std::optional<Error> error = joint ? joint->finish(sink, prefix, name) : std::nullopt;
+    if (error) whole.describe(*error, name, origin_, Clock::now());
+    report.end(error ? &*error : nullptr, 1, at != nullptr ? at->endpoint() : std::string_view(origin_->endpoint));
+    return error;
+}
+
+// Only what certainly comes from the server itself is heeded: a script can answer that its slot is anywhere.
+std::optional<topology::Detour> Dispatcher::detour(CallState& state, Error& error, const pool::Node& asked, bool scans,
+                                                   TimePoint now) {
+    if (error.certainty != Certainty::rejected || error.stage != Stage::reply) return std::nullopt;
+    topology::Router& router = scans && scan_router_ != nullptr ? *scan_router_ : *router_;
+    std::optional<topology::Detour> elsewhere = router.detour(error, asked);
+    if (!elsewhere || state.may_follow(now)) return elsewhere;
+    // Another moment may lift that: it is tried again as after a connection's failure.
+    Error lost = Error::of(ErrorKind::connection, Certainty::rejected, Stage::reply,
+                           "the nodes of the Cluster do not agree on who serves the slot: the command was sent from one "
+                           "to another too often");
+    lost.cause = std::make_shared<const Error>(error);
+    error = std::move(lost);
+    return std::nullopt;
+}
+
+result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOptions& options, std::uint16_t slot) {
     CallState state(settings_->operation_timeout, options, Clock::now());
-    pool::Pool& pool = route().pool;
+    const topology::Route way = route(false, slot);
+    pool::Pool& pool = *way.pool;
     pool::Node& node = pool.node();
     std::optional<Error> failed = refused_here();
-    if (!failed) failed = wait_for_rate(1, state.deadline());
+    if (!failed) failed = wait_for_rate(way, 1, state.deadline());
     if (!failed) {
         if (const pool::Node::Admission admission = node.admit(Clock::now())) {
             node.release(admission);
@@ -224,6 +291,29 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
         report.end(&*failed, 0, {});
     }
     return *failed;
+}
+
+result<pool::Lease> Dispatcher::lease_with(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
+                                           const CallOptions& options) {
+    constexpr Duration pause = std::chrono::milliseconds(20);
+    const CallState whole(settings_->operation_timeout, options, Clock::now());
+    CallOptions rest = options;
+    for (std::uint32_t redirects = 0;;) {
+        rest.deadline = std::max(whole.deadline() - Clock::now(), Duration::zero());
+        result<pool::Lease> lease = this->lease(request.name(), rest, request.slot());
+        if (!lease) return lease.error();
+        const std::optional<Error> error = run_on(*lease, request, sink, prefix, rest, ErrorTrust::full);
+        if (!error) return lease;
+        if (!is_spread() || error->certainty != Certainty::rejected) return *error;
+        const auto elsewhere = router_->detour(*error, lease->node());
+        if (!elsewhere && error->prefix() != "TRYAGAIN") return *error;
+        // ASKING lasts for one command: what comes behind it on the lease would be sent back.
+        const bool later = !elsewhere || elsewhere->asking || ++redirects % CallState::most_redirects == 0;
+        if (Clock::now() + pause >= whole.deadline()) return *error;
+        if (!later) continue;
+        const topology::Route way = route(false, request.slot());
+        if (const std::optional<Error> closed = way.pool->pause_until(Clock::now() + pause)) return *closed;
+    }
 }
 
 CallInfo Dispatcher::info_of(std::string_view operation, const CallOptions& options) const noexcept {
@@ -253,32 +343,31 @@ void Dispatcher::report_refusal(std::string_view operation, const Error& error, 
     report.end(&error, 0, {});
 }
 
-std::optional<Error> Dispatcher::wait_for_rate(std::uint32_t commands, TimePoint deadline) {
-    const topology::Route own = router_->route();
-    if (!own.tenant.is_rated()) return std::nullopt;
+std::optional<Error> Dispatcher::wait_for_rate(const topology::Route& own, std::uint32_t commands, TimePoint deadline) {
+    if (!own.tenant->is_rated()) return std::nullopt;
     const TimePoint now = Clock::now();
     // Who would be refused afterwards does not wait.
-    pool::Node& node = own.pool.node();
+    pool::Node& node = own.pool->node();
     const pool::Node::Admission admission = node.admit(now);
     if (!admission) return node.circuit_open_error(admission);
     node.release(admission);
-    const std::shared_ptr<policy::RateLimit> limit = own.tenant.rate();
+    const std::shared_ptr<policy::RateLimit> limit = own.tenant->rate();
     policy::RateLimit& rate = *limit;
     const std::optional<Duration> wait = rate.reserve(commands, now, std::max(deadline - now, Duration::zero()));
     if (!wait) return pool::over_rate_error(rate.wait_of(commands, 0, now));
     // A pause ends when the pool goes to another node, too, which makes nobody's rate higher.
     for (const TimePoint turn = now + *wait; Clock::now() < turn;) {
-        if (std::optional<Error> closed = own.pool.pause_until(turn)) return closed;
+        if (std::optional<Error> closed = own.pool->pause_until(turn)) return closed;
     }
     return std::nullopt;
 }
 
 void Dispatcher::give_back_rate(std::uint32_t commands) {
-    if (const std::shared_ptr<policy::RateLimit> rate = router_->route().tenant.rate()) rate->give_back(commands);
+    if (const std::shared_ptr<policy::RateLimit> rate = router_->route().tenant->rate()) rate->give_back(commands);
 }
 
 std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options) {
-    pool::Pool& pool = route().pool;
+    pool::Pool& pool = *route().pool;
     connection::SubscriptionSettings settings;
     settings.prefix = prefix;
     settings.database = pool.node().session().target.database;
@@ -314,8 +403,7 @@ bool Dispatcher::is_busy_async() {
 void Dispatcher::abandon_async() {
     std::vector<Operation*> abandoned;
     router_->for_each_pool([&](pool::Pool& pool) { pool.abandon(abandoned, service_closed_error()); });
-    // Only calls are submitted to a pool.
-    for (Operation* const operation : abandoned) static_cast<AsyncCall*>(operation)->abandon();
+    for (Operation* const operation : abandoned) AsyncCall::of(*operation).abandon();
     if (!pausing_) return;
     for (AsyncCall* const call : std::exchange(*pausing_, {})) call->abandon();
 }
@@ -344,7 +432,7 @@ std::optional<Error> Dispatcher::run_to_end_on(pool::Lease& lease, const Request
     pool::Node& node = lease.node();
     NamingSink naming(sink, request, state, origin_, report);
     BlockingCall call(request, naming, prefix, trust, state.deadline(), attempt_time(*settings_, request.block_time()));
-    std::optional<Error> error = wait_for_rate(request.replies(), state.deadline());
+    std::optional<Error> error = wait_for_rate(route(), request.replies(), state.deadline());
     if (error) {
         state.describe(*error, request.name(), origin_, Clock::now());
         return error;
@@ -364,7 +452,7 @@ std::optional<Error> Dispatcher::run_to_end_on(pool::Lease& lease, const Request
         const Duration took = request.block_time() == Duration::zero() ? ended - began : Duration::zero();
         record_attempt(node, admission, call.what_to_record(error), call.failure_source(),
                        call.attempt_deadline() < state.deadline(), ended, took);
-        route().tenant.charge(call.reader().further_commands());
+        route().tenant->charge(call.reader().further_commands());
     }
     if (error) state.describe(*error, request.name(), origin_, Clock::now());
     return error;

@@ -38,10 +38,17 @@ public:
     /// Makes the call on this thread. nullopt: all replies went to the sink.
     std::optional<Error> run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                              const CallOptions& options);
+    /// The same of commands that go to several nodes (`slot()` is `many_slots`), one node after the other.
+    std::optional<Error> run_parts(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
+                                   const KeyPrefix& prefix, const CallOptions& options);
     /// One attempt on a leased wire, without retry: for what depends on the state of that one connection.
     std::optional<Error> run_on(pool::Lease& lease, const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                 const CallOptions& options, ErrorTrust trust);
-    result<pool::Lease> lease(std::string_view operation, const CallOptions& options);
+    /// `slot`: of what is to be done there.
+    result<pool::Lease> lease(std::string_view operation, const CallOptions& options, std::uint16_t slot = no_slot);
+    /// The same with a first command on it. An error: there is no lease.
+    result<pool::Lease> lease_with(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
+                                   const CallOptions& options);
 
     /// Whom a call that begins now is told to; null: nobody.
     Telemetry* watcher() const noexcept { return settings_->telemetry->watcher(); }
@@ -87,11 +94,25 @@ public:
     const std::shared_ptr<const ErrorOrigin>& origin() const noexcept { return origin_; }
     const Lane& lane() const noexcept { return lane_; }
     topology::Router& router() noexcept { return *router_; }
-    topology::Route route(bool scans = false) noexcept {
+    /// Whoever has commands must say in which slot they are.
+    bool is_spread() const noexcept { return router_->is_spread(); }
+    topology::Route route(bool scans = false, std::uint16_t slot = no_slot) noexcept {
         if (scans && scan_router_ != nullptr) [[unlikely]]
-            return scan_router_->route();
-        return router_->route();
+            return scan_router_->route(slot);
+        return router_->route(slot);
     }
+    /// Where a call goes at once after this answer of the node that it was at. nullopt: its attempt has failed, with what
+    /// `error` says then.
+    std::optional<topology::Detour> detour(CallState& state, Error& error, const pool::Node& asked, bool scans,
+                                           TimePoint now);
+    /// Until when no further attempt would be let pass.
+    TimePoint refused_until(pool::Pool& pool) const noexcept {
+        return is_spread() ? TimePoint::min() : pool.node().refused_until();
+    }
+
+    /// Of the project's keys. Set once, before the first call.
+    const topology::KeySlots& key_slots() const noexcept { return key_slots_; }
+    void set_key_slots(topology::KeySlots slots) noexcept { key_slots_ = std::move(slots); }
     /// The project has a user of its own at the server.
     bool has_own_user() const noexcept { return scan_router_ != nullptr; }
 
@@ -104,7 +125,7 @@ private:
                                        const KeyPrefix& prefix, CallState& state, ErrorTrust trust, CallReport* report);
     /// Until the project's rate lets so many commands pass. An error: that would be after the deadline, or the node's
     /// breaker refuses.
-    std::optional<Error> wait_for_rate(std::uint32_t commands, TimePoint deadline);
+    std::optional<Error> wait_for_rate(const topology::Route& own, std::uint32_t commands, TimePoint deadline);
     /// They waited, and were not sent.
     void give_back_rate(std::uint32_t commands);
 
@@ -114,6 +135,7 @@ private:
     const std::uint32_t generation_ = base::process_generation();
     std::unique_ptr<topology::Router> router_;
     std::unique_ptr<topology::Router> scan_router_;  // of a pool that others use, too, and that its owner closes
+    topology::KeySlots key_slots_;
     std::shared_ptr<const CallSettings> settings_;   // one for all projects
     std::shared_ptr<const ErrorOrigin> origin_;
     Lane lane_;

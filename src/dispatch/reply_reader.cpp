@@ -50,6 +50,9 @@ void ReplyReader::fail(Error error) {
     } else {
         const bool of_node = connection::is_node_failure(error.prefix()) || error.prefix() == "READONLY";
         if (trusts() && node_failure() == nullptr && of_node) trouble().node_failure = error;
+        const bool of_place = trusts() && connection::is_about_place(error.prefix());
+        if (of_place && !(trouble_ && trouble_->refusal)) trouble().refusal = error;
+        if (trouble_ && (of_place || error.prefix() == "EXECABORT")) trouble_->aborted_at = next_;
         sink_->fail(next_, error);
     }
     ++next_;

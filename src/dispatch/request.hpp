@@ -46,6 +46,9 @@ public:
     /// How long the server may block before it answers (BLPOP): then the call has a connection of its own, and an
     /// attempt may last so much longer. Zero: it does not block.
     Duration block_time() const noexcept { return block_time_; }
+    /// Of a Cluster, in which all its keys are; `topology::any_slot`: there are none, or nobody has to know.
+    std::uint16_t slot() const noexcept { return slot_; }
+    void set_slot(std::uint16_t slot) noexcept { slot_ = slot; }
     /// For the scan user, where there are users of the server.
     bool scans() const noexcept { return scans_; }
     Demand demand(std::size_t encoded_bytes) const noexcept {
@@ -65,6 +68,7 @@ private:
     RetryCategory retry_;
     bool atomic_;
     bool scans_ = false;
+    std::uint16_t slot_ = no_slot;
     Duration block_time_ = Duration::zero();
 };
 
@@ -95,6 +99,7 @@ public:
         : Request(commands.count(), name, commands.retry(), commands.atomic()), bytes_(commands.bytes()) {
         set_block_time(commands.block_time());
         set_scans(commands.scans());
+        set_slot(commands.slot());
     }
     std::size_t encoded_bound() const noexcept override { return bytes_.size(); }
     char* encode(char* out) const noexcept override {

@@ -6,9 +6,12 @@
 
 #include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/isolation/script_gate.hpp>
+#include <redoubt/isolation/script_in_exec.hpp>
 #include <redoubt/resp/read_reply.hpp>
 
+#include "dispatch/command_slot.hpp"
 #include "dispatch/dispatcher.hpp"
+#include "dispatch/split_command.hpp"
 #include "isolation/raw_command.hpp"
 #include "resp/cmd_scripts.hpp"
 
@@ -56,9 +59,27 @@ public:
     void fail(std::uint32_t, const Error&) override {}
 };
 
+Command<Value> evalsha_of(const ScriptCall& call) {
+    return cmd::evalsha(call.read_only, call.sha1, call.keys, call.arguments);
+}
+
+class ExecSink final : public ReplySink {
+public:
+    explicit ExecSink(ReplySink& sink) noexcept : sink_(sink) {}
+    ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
+        return replies.read(index, cursor, prefix, [&](ReplyCursor& at) { return sink_.read(0, at, prefix); });
+    }
+    void fail(std::uint32_t index, const Error& error) override { replies.fail(index, error); }
+    ScriptInExec replies;
+
+private:
+    ReplySink& sink_;
+};
+
 class Leased final : public LeasedCalls {
 public:
-    Leased(Project& project, pool::Lease lease) : project_(project), lease_(std::move(lease)) {}
+    Leased(Project& project, pool::Lease lease, std::uint16_t slot)
+        : project_(project), lease_(std::move(lease)), slot_(slot) {}
 
     std::optional<Error> run(const CommandView& command, ReplySink& sink, const CallOptions& options) override {
         if (!command.invalid().empty()) {
@@ -71,6 +92,11 @@ public:
     }
     std::optional<Error> run(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
                              const CallOptions& options) override {
+        if (slot_ != no_slot && commands.slot() != no_slot && slot_ != commands.slot()) {
+            Error refused = project_.refusal(dispatch::watched_elsewhere_error(), name);
+            project_.report_refusal(refused, name, options);
+            return refused;
+        }
         return project_.dispatcher().run_on(lease_, dispatch::BytesRequest(commands, name), sink, project_.prefix(),
                                             options, ErrorTrust::if_before_execution);
     }
@@ -79,23 +105,73 @@ public:
 private:
     Project& project_;
     pool::Lease lease_;
+    std::uint16_t slot_;
 };
 
 }  // namespace
 
 Project::Project(std::string id, KeyPrefix prefix, std::unique_ptr<dispatch::Dispatcher> dispatcher)
-    : id_(std::move(id)), prefix_(std::move(prefix)), dispatcher_(std::move(dispatcher)), lane_(dispatcher_->lane()) {}
+    : id_(std::move(id)),
+      prefix_(std::move(prefix)),
+      dispatcher_(std::move(dispatcher)),
+      lane_(dispatcher_->lane()),
+      spread_(dispatcher_->is_spread()) {
+    dispatcher_->set_key_slots(topology::KeySlots(prefix_.view()));
+}
 
 Project::~Project() = default;
 
 std::optional<Error> Project::run(const CommandView& command, ReplySink& sink, const CallOptions& options) {
     if (!command.invalid().empty()) return refuse_call(isolation::invalid(command), command.name(), options);
-    const dispatch::ArgumentsRequest request(command, prefix_);
+    dispatch::ArgumentsRequest request(command, prefix_);
+    if (spread_) [[unlikely]]
+        return run_spread(command.spec(), command.arguments(), request, sink, options);
     return dispatcher_->run(request, sink, prefix_, options);
+}
+
+std::optional<Error> Project::run_spread(const CommandSpec& spec, std::span<const Argument> arguments,
+                                         dispatch::ArgumentsRequest& request, ReplySink& sink,
+                                         const CallOptions& options) {
+    const topology::KeySlots& slots = dispatcher_->key_slots();
+    const dispatch::KeyPlace place = dispatch::place_of(spec, arguments, slots);
+    if (place.other == 0) {
+        request.set_slot(place.slot);
+        return dispatcher_->run(request, sink, prefix_, options);
+    }
+    EncodedCommands several;
+    if (dispatch::split_over_slots(spec, request.retry(), arguments, prefix_, slots, several)) {
+        return dispatcher_->run_parts(several, spec.name, sink, prefix_, options);
+    }
+    return refuse_call(dispatch::cross_slot_error(spec, place), spec.name, options);
+}
+
+std::optional<Error> Project::encode_over_slots(const CommandView& command, EncodedCommands& into) const {
+    if (!command.invalid().empty()) return invalid(command);
+    const topology::KeySlots& slots = dispatcher_->key_slots();
+    const dispatch::KeyPlace place = dispatch::place_of(command.spec(), command.arguments(), slots);
+    const bool split = place.other != 0 && dispatch::split_over_slots(command.spec(), command.retry(),
+                                                                      command.arguments(), prefix_, slots, into);
+    return split ? std::nullopt : encode(command, into);
+}
+
+std::optional<Error> Project::place(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
+                                    EncodedCommands& into) const {
+    const dispatch::KeyPlace place = dispatch::place_of(spec, arguments, dispatcher_->key_slots());
+    if (place.other != 0) return refusal(dispatch::cross_slot_error(spec, place), spec.name);
+    into.add_place(place.slot, retry);
+    return std::nullopt;
+}
+
+std::optional<Error> Project::check_transaction(const EncodedCommands& commands) const {
+    if (!spread_ || commands.slot() != many_slots) return std::nullopt;
+    return refusal(dispatch::cross_slot_error(commands), "MULTI");
 }
 
 std::optional<Error> Project::run(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
                                   const CallOptions& options) {
+    if (commands.slot() == many_slots && !commands.atomic()) {
+        return dispatcher_->run_parts(commands, name, sink, prefix_, options);
+    }
     return dispatcher_->run(dispatch::BytesRequest(commands, name), sink, prefix_, options);
 }
 
@@ -107,9 +183,11 @@ result<Value> Project::run_raw(std::span<const std::string_view> words, const Ca
         return *refused;
     }
     RawSink sink(command->spec().reply);
-    const dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_,
-                                             command->block_time());
-    if (std::optional<Error> error = dispatcher_->run(request, sink, prefix_, options)) return *error;
+    dispatch::ArgumentsRequest request(command->spec(), command->retry(), command->arguments(), prefix_,
+                                       command->block_time());
+    std::optional<Error> error = spread_ ? run_spread(command->spec(), command->arguments(), request, sink, options)
+                                         : dispatcher_->run(request, sink, prefix_, options);
+    if (error) return *error;
     return std::move(sink.value);
 }
 
@@ -123,6 +201,16 @@ std::optional<Error> Project::encode_raw(std::span<const std::string_view> words
     if (!command) return refusal(command.error(), {});
     if (std::optional<Error> refused = without_grant(command->spec())) return refused;
     rule = command->spec().reply;
+    if (spread_) [[unlikely]] {
+        const topology::KeySlots& slots = dispatcher_->key_slots();
+        const dispatch::KeyPlace at = dispatch::place_of(command->spec(), command->arguments(), slots);
+        const bool split = at.other != 0 && into.count() == 0 &&
+                           dispatch::split_over_slots(command->spec(), command->retry(), command->arguments(), prefix_,
+                                                      slots, into);
+        if (split) return std::nullopt;
+        if (at.other != 0) return refusal(dispatch::cross_slot_error(command->spec(), at), command->spec().name);
+        into.add_place(at.slot, command->retry());
+    }
     into.append(command->spec(), command->retry(), command->arguments(), prefix_, command->block_time());
     return std::nullopt;
 }
@@ -156,42 +244,93 @@ std::optional<Error> Project::run_script(const ScriptCall& call, ReplySink& sink
         rest.deadline = std::max(deadline - Clock::now(), Duration::zero());
         return rest;
     };
-    const Command<Value> command = cmd::evalsha(call.read_only, call.sha1, call.keys, call.arguments);
-    if (!script_gate_) return refuse_call(no_scripts(), command.name(), options);
+    const std::string_view name = evalsha_of(call).name();
+    if (!script_gate_) return refuse_call(no_scripts(), name, options);
     if (std::optional<Error> closed = script_gate_->refusal(deadline)) {
-        return refuse_call(std::move(*closed), command.name(), options);
+        return refuse_call(std::move(*closed), name, options);
     }
-    std::optional<Error> error = run(command, sink, time_left());
+    std::optional<Error> error = evaluate(call, sink, time_left());
     if (!error || error->prefix() != "NOSCRIPT") return error;
 
     // A script can answer so itself, behind its writes. Where the server does not have it, it was certainly not run.
+    const std::uint16_t slot = slot_of(call);
     CacheSink cache;
-    if (std::optional<Error> failed = run(cmd::script_exists(call.sha1), cache, time_left())) return error;
+    if (std::optional<Error> failed = run_at(slot, cmd::script_exists(call.sha1), cache, time_left())) return error;
     if (cache.has_it) return error;
     NoSink ignored;
-    if (std::optional<Error> failed = run(cmd::script_load(call.source), ignored, time_left())) return failed;
-    return run(command, sink, time_left());
+    if (std::optional<Error> failed = run_at(slot, cmd::script_load(call.source), ignored, time_left())) return failed;
+    return evaluate(call, sink, time_left());
+}
+
+std::optional<Error> Project::evaluate(const ScriptCall& call, ReplySink& sink, const CallOptions& options) {
+    const Command<Value> command = evalsha_of(call);
+    if (!spread_) return run(command, sink, options);
+    EncodedCommands commands;
+    if (std::optional<Error> refused = encode_script(call, commands)) {
+        report_refusal(*refused, command.name(), options);
+        return refused;
+    }
+    ExecSink wrapped(sink);
+    if (std::optional<Error> error = run(commands, command.name(), wrapped, options)) return error;
+    return wrapped.replies.error();
+}
+
+// Every node has scripts of its own: what is done for one is done where its keys are.
+std::uint16_t Project::slot_of(const ScriptCall& call) const {
+    const Command<Value> command = evalsha_of(call);
+    return dispatch::place_of(command.spec(), command.arguments(), dispatcher_->key_slots()).slot;
+}
+
+std::optional<Error> Project::run_at(std::uint16_t slot, const CommandView& command, ReplySink& sink,
+                                     const CallOptions& options) {
+    dispatch::ArgumentsRequest request(command, prefix_);
+    request.set_slot(slot);
+    return dispatcher_->run(request, sink, prefix_, options);
 }
 
 std::optional<Error> Project::encode_script_exists(const ScriptCall& call, EncodedCommands& into) const {
     const Command<std::vector<bool>> command = cmd::script_exists(call.sha1);
-    return script_gate_ ? encode(command, into) : refusal(no_scripts(), command.name());
+    if (!script_gate_) return refusal(no_scripts(), command.name());
+    if (spread_) into.set_slot(slot_of(call));
+    return encode(command, into);
 }
 
 std::optional<Error> Project::encode_script(const ScriptCall& call, EncodedCommands& into) const {
-    const Command<Value> command = cmd::evalsha(call.read_only, call.sha1, call.keys, call.arguments);
-    return script_gate_ ? encode(command, into) : refusal(no_scripts(), command.name());
+    const Command<Value> command = evalsha_of(call);
+    if (!script_gate_) return refusal(no_scripts(), command.name());
+    if (!spread_) return encode(command, into);
+    into.append(cmd::build<Ok>(cmd::spec_of("MULTI")), prefix_);
+    std::optional<Error> refused = encode(command, into);
+    into.append(cmd::build<Ok>(cmd::spec_of("EXEC")), prefix_);
+    into.set_atomic();
+    return refused;
 }
 
 std::optional<Error> Project::encode_script_load(const ScriptCall& call, EncodedCommands& into) const {
     const Command<std::string> command = cmd::script_load(call.source);
-    return script_gate_ ? encode(command, into) : refusal(no_scripts(), command.name());
+    if (!script_gate_) return refusal(no_scripts(), command.name());
+    if (spread_) into.set_slot(slot_of(call));
+    return encode(command, into);
 }
 
-result<std::unique_ptr<LeasedCalls>> Project::lease(std::string_view operation, const CallOptions& options) {
-    result<pool::Lease> lease = dispatcher_->lease(operation, options);
+result<std::unique_ptr<LeasedCalls>> Project::lease_with(const CommandView& command, ReplySink& sink,
+                                                         const CallOptions& options) {
+    std::optional<Error> refused;
+    if (!command.invalid().empty()) refused = invalid(command);
+    dispatch::ArgumentsRequest request(command, prefix_);
+    if (!refused && spread_) {
+        const dispatch::KeyPlace place =
+            dispatch::place_of(command.spec(), command.arguments(), dispatcher_->key_slots());
+        if (place.other != 0) refused = refusal(dispatch::cross_slot_error(command.spec(), place), command.name());
+        request.set_slot(place.slot);
+    }
+    if (refused) {
+        report_refusal(*refused, command.name(), options);
+        return *refused;
+    }
+    result<pool::Lease> lease = dispatcher_->lease_with(request, sink, prefix_, options);
     if (!lease) return lease.error();
-    return std::unique_ptr<LeasedCalls>(std::make_unique<Leased>(*this, std::move(*lease)));
+    return std::unique_ptr<LeasedCalls>(std::make_unique<Leased>(*this, std::move(*lease), request.slot()));
 }
 
 void Project::report_refusal(const Error& error, std::string_view operation, const CallOptions& options) const {

@@ -47,11 +47,13 @@ std::optional<Error> check_project_id(std::string_view project_id) {
     return std::nullopt;
 }
 
-KeyPrefix prefix_for(std::string_view project_id) {
-    constexpr std::string_view head = "proj:";
+KeyPrefix prefix_for(std::string_view project_id, Colocation colocation) {
+    const bool together = colocation == Colocation::together;
+    const std::string_view head = together ? "proj:{" : "proj:";
+    const std::string_view tail = together ? "}:" : ":";
     std::string text;
-    text.reserve(head.size() + project_id.size() + 1);
-    text.append(head).append(project_id).push_back(':');
+    text.reserve(head.size() + project_id.size() + tail.size());
+    text.append(head).append(project_id).append(tail);
     return KeyPrefix{std::move(text)};
 }
 

@@ -54,9 +54,13 @@ void Node::record_connection_failure(const Error& error, TimePoint now) {
     // A reply past the limits of the configuration is the doing of whoever stored it.
     if (error.kind == ErrorKind::reply_type) return;
     // One whose mood refuses the handshake (BUSY) answers; LOADING is another matter.
-    if (error.kind == ErrorKind::server && !connection::is_node_failure(error.prefix())) return;
+    if (error.kind == ErrorKind::server && !is_failure(error.prefix())) return;
     const Admission admission = breaker_.admit_if_closed(now);
     if (admission) record_failure(admission, now);
+}
+
+bool Node::is_failure(std::string_view error_prefix) const noexcept {
+    return connection::is_node_failure(error_prefix) && !(in_cluster_ && error_prefix == "CLUSTERDOWN");
 }
 
 // The breaker is what every call asks first, by one load: so it refuses those of a child, too, before they come to a

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <redoubt/base/config.hpp>
 #include <redoubt/base/telemetry.hpp>
@@ -93,8 +94,13 @@ public:
     void when_doubted(std::function<void()> look_again) { when_doubted_ = std::move(look_again); }
     /// An answer that is an error: it may raise that doubt.
     void heard(const Error& error) {
-        if (when_doubted_ && error.prefix() == "READONLY") doubt();
+        if (when_doubted_ && (error.prefix() == "READONLY" || error.prefix() == "CLUSTERDOWN")) doubt();
     }
+    /// One of several nodes with slots of their own. That the Cluster is down is then no failure of the node that says
+    /// so: all of them do, until it is whole again. Set before the first call.
+    void set_in_cluster() noexcept { in_cluster_ = true; }
+    /// An answer of this kind counts against it.
+    bool is_failure(std::string_view error_prefix) const noexcept;
     /// The service closes: the breaker's owner is not to be called any more.
     void stop_probing() noexcept { stopped_.store(true, std::memory_order_release); }
     /// Ends the dials of threads that wait.
@@ -129,6 +135,7 @@ private:
     std::shared_ptr<Telemetry> telemetry_;
     std::function<void()> when_opened_;
     std::function<void()> when_doubted_;
+    bool in_cluster_ = false;
     std::atomic<bool> unknown_{false};
     mutable std::mutex absence_mutex_;
     std::optional<Error> absence_;

@@ -93,6 +93,8 @@ public:
     /// `connection::is_moved`), those who wait for a connection wait for one to the new one, and who pauses between two
     /// attempts is woken. Nothing, once it is closed. Any thread; the async side follows on its executor.
     void move_to(std::shared_ptr<Node> node);
+    /// Why it takes no more calls, once it does not.
+    std::optional<Error> closed() const { return connections_->closed(); }
     /// No new calls of blocking callers; those under way go on.
     void stop_intake(const Error& error);
     bool is_busy() const;

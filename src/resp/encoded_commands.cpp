@@ -18,6 +18,8 @@ EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
     mixed_ = other.mixed_;
     retry_ = other.retry_;
     atomic_ = other.atomic_;
+    slot_ = other.slot_;
+    parts_ = other.parts_ ? std::make_unique<Parts>(*other.parts_) : nullptr;
     return *this;
 }
 
@@ -33,6 +35,8 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
     mixed_ = std::exchange(other.mixed_, false);
     retry_ = std::exchange(other.retry_, RetryCategory::read_only);
     atomic_ = std::exchange(other.atomic_, false);
+    slot_ = std::exchange(other.slot_, no_slot);
+    parts_ = std::move(other.parts_);
     return *this;
 }
 
@@ -46,6 +50,42 @@ void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::
     last_ = &spec;
     ++count_;
     retry_ = std::max(retry_, retry);
+}
+
+void EncodedCommands::add_place(std::uint16_t slot, RetryCategory retry) {
+    if (count_ == 1 && !parts_) {
+        parts_ = std::make_unique<Parts>();
+        parts_->places.push_back({0, slot_, retry_});
+    }
+    if (count_ != 0) parts_->places.push_back({size_, slot, retry});
+    if (slot_ == no_slot) {
+        slot_ = slot;
+    } else if (slot != no_slot && slot != slot_) {
+        slot_ = many_slots;
+    }
+}
+
+void EncodedCommands::set_joint(Joint joint) {
+    if (!parts_) parts_ = std::make_unique<Parts>();
+    parts_->joint = std::move(joint);
+}
+
+EncodedCommands EncodedCommands::select(std::span<const std::uint32_t> commands) const {
+    EncodedCommands selected;
+    const std::span<const Place> all = places();
+    for (const std::uint32_t command : commands) {
+        const Place& place = all[command];
+        const std::size_t end = command + 1 < all.size() ? all[command + 1].begin : size_;
+        selected.add_place(place.slot, place.retry);
+        std::memcpy(selected.reserve(end - place.begin), data() + place.begin, end - place.begin);
+        selected.size_ += end - place.begin;
+        ++selected.count_;
+        selected.retry_ = std::max(selected.retry_, place.retry);
+    }
+    selected.last_ = last_;
+    selected.mixed_ = mixed_;
+    selected.block_time_ = block_time_;
+    return selected;
 }
 
 void EncodedCommands::add_block_time(Duration block_time) noexcept {

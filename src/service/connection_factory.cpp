@@ -124,12 +124,15 @@ struct RedisConnectionFactory::Impl {
         });
         std::unique_ptr<topology::Router> scan_router;
         if (own_user) {
-            scan_router = scan_pool(lane).dispatcher().router().share(router->route().tenant);
+            scan_router = scan_pool(lane).dispatcher().router().share(*router->route().tenant);
         }
         auto dispatcher = std::make_unique<dispatch::Dispatcher>(std::move(router), settings, std::move(origin),
                                                                  lane.executor, lane.keeper, std::move(scan_router));
+        // The library's own stays where it is, whatever the others' keys are like.
+        const bool together = config.key_colocation && id != own_project;
+        const auto colocation = together ? isolation::Colocation::together : isolation::Colocation::spread;
         auto made = std::make_shared<isolation::Project>(
-            std::string(id), prefixed ? isolation::prefix_for(id) : KeyPrefix{}, std::move(dispatcher));
+            std::string(id), prefixed ? isolation::prefix_for(id, colocation) : KeyPrefix{}, std::move(dispatcher));
         if (id != own_project) {
             made->set_script_gate(scripts.gate_of(id, [this] { return find_or_make(own_project, true, {}); }));
         }
@@ -178,15 +181,18 @@ struct RedisConnectionFactory::Impl {
             if (of_lane[i].empty()) continue;
             boost::asio::post(lanes[i].executor, [here = std::move(of_lane[i]), shared = shares_pools()] {
                 const TimePoint now = Clock::now();
+                std::vector<const pool::Pool*> seen;
                 for (const auto& project : here) {
                     project->dispatcher().router().for_each_pool([&](pool::Pool& pool) {
+                        if (shared && std::find(seen.begin(), seen.end(), &pool) != seen.end()) return;
+                        if (shared) seen.push_back(&pool);
                         pool.tidy(now);
                         if (pool.keeps_spares()) {
                             boost::asio::co_spawn(project->dispatcher().lane(), pool.open_spares(),
                                                   boost::asio::detached);
                         }
                     });
-                    if (shared) break;  // they have all the same
+                    if (shared && !project->dispatcher().is_spread()) break;  // they have all the same
                 }
             });
         }
@@ -203,7 +209,8 @@ struct RedisConnectionFactory::Impl {
         return all;
     }
 
-    // Each once. It is named as its project; one that all projects share as `shared-0` and so on, one a lane.
+    // Each once. It is named as its project; one that all projects share as `shared-0` and so on, one a lane; in a
+    // Cluster there are others behind each, one a node, with the node's name behind theirs.
     void for_each_pool(const std::function<void(pool::Pool&)>& visit) const {
         std::vector<const pool::Pool*> seen;
         for (const auto& project : all_projects()) {
@@ -213,7 +220,8 @@ struct RedisConnectionFactory::Impl {
                 seen.push_back(&pool);
                 visit(pool);
             });
-            if (shares_pools() && seen.size() == lanes.size()) return;
+            const bool one_a_lane = shares_pools() && !project->dispatcher().is_spread();
+            if (one_a_lane && seen.size() == lanes.size()) return;
         }
     }
 

@@ -27,7 +27,10 @@ Command<Ok> watch_of(TextList keys) {
 }  // namespace
 
 void add_multi(Gathered& gathered, const Handle& handle) { add_word(gathered, handle, resp::spec_of("MULTI")); }
-void add_exec(Gathered& gathered, const Handle& handle) { add_word(gathered, handle, resp::spec_of("EXEC")); }
+void add_exec(Gathered& gathered, const Handle& handle) {
+    add_word(gathered, handle, resp::spec_of("EXEC"));
+    if (!gathered.refused) gathered.refused = handle.project->check_transaction(gathered.commands);
+}
 
 void add_watch(Gathered& gathered, const Handle& handle, TextList keys) { gathered.add(handle, watch_of(keys)); }
 
@@ -46,11 +49,10 @@ void set_clean(pool::Hold& hold) noexcept { hold.set_clean(); }
 
 result<std::shared_ptr<isolation::LeasedCalls>> watch(const Handle& handle, std::span<const std::string_view> keys) {
     const Command<Ok> command = watch_of(keys);
-    auto lease = handle.project->lease(command.name(), handle.options);
-    if (!lease) return lease.error();
     SingleReply<Ok> reply(read_ok);
     SinkOf<SingleReply<Ok>> sink(reply);
-    if (auto error = (*lease)->run(command, sink, handle.options)) return *error;
+    auto lease = handle.project->lease_with(command, sink, handle.options);
+    if (!lease) return lease.error();
     return std::shared_ptr<isolation::LeasedCalls>(std::move(*lease));
 }
 

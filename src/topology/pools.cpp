@@ -67,14 +67,16 @@ Pools::Pools(const RedisServiceConfig& config, std::shared_ptr<pool::ConnectionB
       provided_(pool::make_provided_identity(config.credentials_provider)) {}
 
 std::shared_ptr<pool::Pool> Pools::of_project(const std::shared_ptr<pool::Node>& node, const Lane& lane,
-                                              std::shared_ptr<pool::Identity> identity, const ProjectLimits& limits) {
+                                              std::shared_ptr<pool::Identity> identity, const ProjectLimits& limits,
+                                              std::size_t place) {
     if (identity == nullptr) identity = provided_;
     if (!shared_) return pool::Pool::create(node, budget_, settings_within(limits), lane, std::move(identity));
     const std::lock_guard lock(mutex_);
-    for (const auto& [of, pool] : shared_pools_) {
-        if (of == lane) return pool;
+    for (const Shared& one : shared_pools_) {
+        if (one.lane == lane && one.place == place) return one.pool;
     }
-    return shared_pools_.emplace_back(lane, pool::Pool::create(node, budget_, settings_, lane, provided_)).second;
+    shared_pools_.push_back({lane, place, pool::Pool::create(node, budget_, settings_, lane, provided_)});
+    return shared_pools_.back().pool;
 }
 
 std::shared_ptr<pool::Pool> Pools::for_many(const std::shared_ptr<pool::Node>& node, const Lane& lane,

@@ -17,8 +17,9 @@ std::shared_ptr<policy::RateLimit> rate_of(const ProjectLimits& limits);
 class OnePoolRouter final : public Router {
 public:
     explicit OnePoolRouter(std::shared_ptr<pool::Pool> pool, std::shared_ptr<policy::RateLimit> rate = nullptr)
-        : pool_(std::move(pool)), tenant_(std::move(rate)) {}
-    Route route() noexcept override { return {*pool_, tenant_}; }
+        : pool_(std::move(pool)), tenant_(std::move(rate)) {
+        set_only({pool_.get(), &tenant_});
+    }
     std::unique_ptr<Router> share(const pool::Tenant& project) override {
         return std::make_unique<OnePoolRouter>(pool_, project.rate());
     }
@@ -35,9 +36,11 @@ public:
     using Lane = boost::asio::io_context::executor_type;
     Pools(const RedisServiceConfig& config, std::shared_ptr<pool::ConnectionBudget> budget);
 
-    /// A project's; in shared mode the lane's, which is the same for all.
+    /// A project's; in shared mode the lane's, which is the same for all. `place`: where pools stay at their nodes, the
+    /// node's number; a lane has one for each.
     std::shared_ptr<pool::Pool> of_project(const std::shared_ptr<pool::Node>& node, const Lane& lane,
-                                           std::shared_ptr<pool::Identity> identity, const ProjectLimits& limits);
+                                           std::shared_ptr<pool::Identity> identity, const ProjectLimits& limits,
+                                           std::size_t place = 0);
     /// One that projects share in turns, as this user.
     std::shared_ptr<pool::Pool> for_many(const std::shared_ptr<pool::Node>& node, const Lane& lane,
                                          std::shared_ptr<pool::Identity> identity) const;
@@ -53,7 +56,12 @@ private:
     std::shared_ptr<pool::ConnectionBudget> budget_;
     std::shared_ptr<pool::Identity> provided_;
     std::mutex mutex_;
-    std::vector<std::pair<Lane, std::shared_ptr<pool::Pool>>> shared_pools_;  // one a lane
+    struct Shared {
+        Lane lane;
+        std::size_t place;
+        std::shared_ptr<pool::Pool> pool;
+    };
+    std::vector<Shared> shared_pools_;
 };
 
 }  // namespace redoubt::topology

@@ -61,10 +61,7 @@ std::unique_ptr<Topology> make_topology(const RedisServiceConfig& config, const 
     switch (target.deployment) {
         case Deployment::standalone: break;
         case Deployment::sentinel: return make_sentinel(config, target, lane, std::move(budget), std::move(telemetry));
-        case Deployment::cluster:
-            raise(Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-                            "url (REDIS_URL): redis+cluster:// is understood, but its routing is not built yet; "
-                            "allowed: redis://, rediss://, unix:// or redis+sentinel://"));
+        case Deployment::cluster: return make_cluster(config, target, lane, std::move(budget), std::move(telemetry));
     }
     return make_standalone(config, target, lane, std::move(budget), std::move(telemetry));
 }

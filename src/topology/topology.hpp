@@ -1,8 +1,10 @@
 // topology: which node a command goes to. The rest of the code does not know which kind of topology it runs on.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -15,25 +17,49 @@
 #include "pool/node.hpp"
 #include "pool/pool.hpp"
 #include "pool/tenant.hpp"
+#include "topology/slot.hpp"
 
 namespace redoubt::topology {
 
-/// Where a command goes: the pool, which may be that of many projects, and the project's own queue in it.
+/// Where a command goes: the pool, which may be that of many projects, and the project's own queue in it. Both live as
+/// long as the router.
 struct Route {
-    pool::Pool& pool;
-    pool::Tenant& tenant;
+    pool::Pool* pool = nullptr;
+    pool::Tenant* tenant = nullptr;
+};
+
+/// Where a node sends a command that it was asked.
+struct Detour {
+    Route route;
+    bool asking = false;  ///< that node takes it behind ASKING only
 };
 
 /// One project's way to its pools. Thread-safe.
 class Router {
 public:
     virtual ~Router() = default;
-    /// The way of a command without regard to its keys (one node has them all).
-    virtual Route route() noexcept = 0;
+    Router(const Router&) = delete;
+    Router& operator=(const Router&) = delete;
+
+    /// Commands go to the nodes of their keys, so that whoever has one has to know its slot.
+    bool is_spread() const noexcept { return only_.pool == nullptr; }
+    /// The way of a command whose keys are in this slot (`any_slot`: it has none).
+    Route route(std::uint16_t slot = any_slot) noexcept { return is_spread() ? route_of(slot) : only_; }
+    /// Where the node that was asked says that the command belongs; nullopt: it does not say so.
+    virtual std::optional<Detour> detour(const Error& /*answer*/, const pool::Node& /*asked*/) { return std::nullopt; }
     /// Another project's way into the same pools, with a queue of its own and the project's rate.
     virtual std::unique_ptr<Router> share(const pool::Tenant& project) = 0;
     /// Those that other projects use, too, included.
     virtual void for_each_pool(const std::function<void(pool::Pool&)>& visit) = 0;
+
+protected:
+    Router() = default;
+    /// All commands go there.
+    void set_only(Route only) noexcept { only_ = only; }
+    virtual Route route_of(std::uint16_t /*slot*/) noexcept { return only_; }
+
+private:
+    Route only_;
 };
 
 /// All nodes of a deployment. Thread-safe.
@@ -66,6 +92,11 @@ std::unique_ptr<Topology> make_sentinel(const RedisServiceConfig& config, const 
                                         const boost::asio::io_context::executor_type& lane,
                                         std::shared_ptr<pool::ConnectionBudget> budget,
                                         std::shared_ptr<Telemetry> telemetry);
+/// The nodes of a Cluster, each with the slots that it serves. They are found on `lane`.
+std::unique_ptr<Topology> make_cluster(const RedisServiceConfig& config, const Target& target,
+                                       const boost::asio::io_context::executor_type& lane,
+                                       std::shared_ptr<pool::ConnectionBudget> budget,
+                                       std::shared_ptr<Telemetry> telemetry);
 std::unique_ptr<Topology> make_standalone(const RedisServiceConfig& config, const Target& target,
                                           const boost::asio::io_context::executor_type& lane,
                                           std::shared_ptr<pool::ConnectionBudget> budget,

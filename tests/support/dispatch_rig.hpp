@@ -75,7 +75,7 @@ public:
     topology::Topology& topology() { return *topology_; }
     const KeyPrefix& prefix() const { return prefix_; }
     /// Of the node that calls go to.
-    std::string endpoint() { return dispatcher_->route().pool.node().endpoint(); }
+    std::string endpoint() { return dispatcher_->route().pool->node().endpoint(); }
 
 private:
     class AnyReply final : public ReplySink {

@@ -142,6 +142,10 @@ struct RedisServiceConfig {
     std::uint32_t max_connects_per_second = 200;
 
     PoolMode pool_mode = PoolMode::dedicated;
+    /// In a Cluster: a project's keys are all in one slot, and so at one node, because they are stored as `proj:{id}:key`
+    /// with the braces; transactions and commands of several keys may then use any of them. Only with a redis+cluster://
+    /// URL, and for all services of one Cluster or none: `initialize` refuses the one that differs.
+    bool key_colocation = false;
     Duration idle_timeout = 5min;       ///< a connection unused for so long is closed, down to the minimum; 0: never
     Duration connection_lifetime = 1h;  ///< a connection is replaced after this, less up to a tenth; 0: never
 

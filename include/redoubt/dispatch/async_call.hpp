@@ -24,6 +24,8 @@ class Tenant;
 namespace redoubt::dispatch {
 
 class Dispatcher;
+class JointSink;
+class Scatter;
 
 /// Everything of an async call but its handler and the type of its reply. It is made when the operation is, its commands
 /// encoded in place; from `start` on it belongs to itself: `finish` is called exactly once and destroys it.
@@ -63,6 +65,9 @@ public:
 
     /// The service closes: a pause between two attempts ends now, on the lane, and the next attempt says why.
     void interrupt();
+
+    /// The call that submitted this operation to a pool.
+    static AsyncCall& of(Operation& operation) noexcept;
 
     std::string_view ordering_key() const noexcept final;
     std::string* begin_long_string(std::size_t size) final { return reader_.begin_long_string(size); }
@@ -109,8 +114,10 @@ protected:
     Error of_command(std::uint32_t index, const Error& error);
 
 private:
-    enum class Phase : std::uint8_t { idle, submitted, pausing };
+    enum class Phase : std::uint8_t { idle, submitted, pausing, scattered };
     class Start;
+    class Asking;
+    friend class Scatter;
     // Seldom there: a refusal, the timer between two attempts, and that it wants a connection of its own.
     struct Rare {
         std::optional<Error> refusal;
@@ -118,6 +125,12 @@ private:
         std::optional<boost::asio::steady_timer> pause;
         NamesPosition names;
         CallReport report;
+        bool to_scatter = false;  // its commands go to several nodes
+        std::unique_ptr<Scatter> scatter;
+        std::unique_ptr<Asking> asking;  // what is submitted instead of the call where ASKING must come before it
+
+        Rare();
+        ~Rare();
     };
 
     void begin(TimePoint now) noexcept;
@@ -125,14 +138,21 @@ private:
     void first_attempt() noexcept;
     void route() noexcept;
     void attempt(TimePoint now);
+    void attempt_again(TimePoint now);
+    bool follow(Error& error, TimePoint now);
+    bool goes_to_held(HoldUse& use) noexcept;
+    std::optional<Error> prepare_own();
+    Operation& submitted() noexcept;
     void complete_with_news();
     void ask_for_room(pool::Node& node) noexcept;
     void attempt_failed(const Error& error, FailureSource source);
     void pause(Duration length);
-    Duration attempt_length(TimePoint now) const noexcept;
+    Duration attempt_length(TimePoint now) noexcept;
     bool has_moved() const noexcept;
     void record(const Error* error, FailureSource source, TimePoint now);
     void end(const Error* error);
+    void scatter();
+    void end_scattered(JointSink* joint);
     void begin_report(Telemetry& telemetry);
     void end_report(const Error* error) noexcept;
     Rare& rare();

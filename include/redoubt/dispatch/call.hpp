@@ -105,6 +105,7 @@ public:
     /// Error replies may be made up by a script, which can have written before: they say nothing of what was applied.
     void distrust() noexcept { trust_ = ErrorTrust::none; }
     bool trusts() const noexcept { return trust_ != ErrorTrust::none; }
+    const KeyPrefix& prefix() const noexcept { return *prefix_; }
     /// How many replies are expected; before the first.
     void expect(std::uint32_t replies) noexcept { replies_ = replies; }
     /// Something is to be looked at: an error, a failure of the node, a large reply.
@@ -124,11 +125,19 @@ public:
         return trouble_ && trouble_->node_failure ? &*trouble_->node_failure : nullptr;
     }
 
+    /// Of a transaction: the server has refused to execute any of it, for a reason of where its keys are or how the
+    /// server fares; nullptr: not so.
+    const Error* refused_whole() const noexcept {
+        return trouble_ && trouble_->refusal && trouble_->aborted_at + 1 == replies_ ? &*trouble_->refusal : nullptr;
+    }
+
 private:
     // Seldom there, so kept out of the way of the many calls that succeed.
     struct Trouble {
         std::optional<Error> error;
         std::optional<Error> node_failure;
+        std::optional<Error> refusal;  // the first that may pass, of several commands
+        std::uint32_t aborted_at = 0;
         bool large = false;
         std::uint32_t further_commands = 0;
     };

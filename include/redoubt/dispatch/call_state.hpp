@@ -47,7 +47,15 @@ public:
     TimePoint deadline() const noexcept { return deadline_; }
     TimePoint start() const noexcept { return start_; }
     void begin_attempt() noexcept { ++attempts_; }
-    std::uint32_t attempts() const noexcept { return attempts_ & ~maybe_applied; }
+    std::uint32_t attempts() const noexcept { return attempts_ & (one_redirect - 1); }
+    /// The node that was asked sends it to another one. True: that is part of the same attempt, which begins anew there;
+    /// false: it has been sent around too often, or its time is over.
+    bool may_follow(TimePoint now) noexcept {
+        if (now >= deadline_ || (attempts_ & redirects) == most_redirects * one_redirect) return false;
+        attempts_ += one_redirect - 1;
+        return true;
+    }
+    static constexpr std::uint32_t most_redirects = 5;
 
     /// What decides on another attempt, besides the error.
     struct Failure {
@@ -55,7 +63,7 @@ public:
         bool partly_answered = false;  ///< some of several commands were, so the call cannot be repeated
         double chance = 0;             ///< in [0, 1)
         TimePoint now{};
-        TimePoint refused_until = TimePoint::min();  ///< the node's breaker takes no call before
+        TimePoint refused_until = TimePoint::min();  ///< the node's breaker takes no call before, and there is no other
     };
     /// The pause before the next attempt, or nullopt when `error` goes to the caller; then it says there why not.
     std::optional<Duration> after_failure(const CallSettings& settings, Error& error, const Failure& failure,
@@ -71,6 +79,9 @@ private:
     CallOptions options_;
     // With the attempts, so that it costs an everyday call nothing: one before the last may have been applied.
     static constexpr std::uint32_t maybe_applied = std::uint32_t{1} << 31;
+    // And how often this attempt was sent elsewhere.
+    static constexpr std::uint32_t one_redirect = std::uint32_t{1} << 28;
+    static constexpr std::uint32_t redirects = one_redirect * 7;
     std::uint32_t attempts_ = 0;
 };
 

@@ -18,8 +18,9 @@
 namespace redoubt {
 
 namespace dispatch {
+class ArgumentsRequest;
 class Dispatcher;
-}
+}  // namespace dispatch
 
 namespace isolation {
 
@@ -61,8 +62,19 @@ public:
     /// Encodes behind what is there; an error when the command may not be sent.
     std::optional<Error> encode(const CommandView& command, EncodedCommands& into) const {
         if (!command.invalid().empty()) return invalid(command);
+        if (spread_) [[unlikely]] {
+            if (std::optional<Error> refused = place(command.spec(), command.retry(), command.arguments(), into)) {
+                return refused;
+            }
+        }
         into.append(command, prefix_);
         return std::nullopt;
+    }
+    /// The same of a command that is a call of its own: one whose keys are in several slots of a Cluster may become several.
+    std::optional<Error> encode_alone(const CommandView& command, EncodedCommands& into) const {
+        if (!spread_) [[likely]]
+            return encode(command, into);
+        return encode_over_slots(command, into);
     }
     /// The same of words; `rule` says how the reply is to be read.
     std::optional<Error> encode_raw(std::span<const std::string_view> words, EncodedCommands& into,
@@ -71,6 +83,8 @@ public:
     // Scripts. Each is refused unless the gate lets it pass; nobody else can send one.
     /// On this thread; loads it where the server does not have it.
     std::optional<Error> run_script(const ScriptCall& call, ReplySink& sink, const CallOptions& options);
+    /// It is sent as a transaction of its own (script_in_exec.hpp).
+    bool wraps_scripts() const noexcept { return spread_; }
     /// For async calls, which ask the gate first: EVALSHA, SCRIPT EXISTS and SCRIPT LOAD.
     std::optional<Error> encode_script(const ScriptCall& call, EncodedCommands& into) const;
     std::optional<Error> encode_script_exists(const ScriptCall& call, EncodedCommands& into) const;
@@ -83,8 +97,11 @@ public:
     /// Of a call that begins now.
     TimePoint deadline_of(const CallOptions& options, TimePoint now) const;
 
-    /// A connection of one's own, for WATCH.
-    result<std::unique_ptr<LeasedCalls>> lease(std::string_view operation, const CallOptions& options);
+    /// A connection of one's own on which this command (WATCH) was answered.
+    result<std::unique_ptr<LeasedCalls>> lease_with(const CommandView& command, ReplySink& sink,
+                                                    const CallOptions& options);
+    /// Where all commands of a transaction must go: an error when that is more than one place.
+    std::optional<Error> check_transaction(const EncodedCommands& commands) const;
 
     /// The loop on which its async calls live.
     const Lane& lane() const noexcept { return lane_; }
@@ -97,6 +114,16 @@ public:
 private:
     std::optional<Error> refuse_call(Error error, std::string_view operation, const CallOptions& options) const;
     std::optional<Error> invalid(const CommandView& command) const;
+    std::optional<Error> place(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
+                               EncodedCommands& into) const;
+    std::optional<Error> encode_over_slots(const CommandView& command, EncodedCommands& into) const;
+    /// Where the keys are in one slot, as `request`; else as several commands, where that can be.
+    std::optional<Error> run_spread(const CommandSpec& spec, std::span<const Argument> arguments,
+                                    dispatch::ArgumentsRequest& request, ReplySink& sink, const CallOptions& options);
+    std::uint16_t slot_of(const ScriptCall& call) const;
+    std::optional<Error> evaluate(const ScriptCall& call, ReplySink& sink, const CallOptions& options);
+    std::optional<Error> run_at(std::uint16_t slot, const CommandView& command, ReplySink& sink,
+                                const CallOptions& options);
     /// Why a command may not be sent where the project has a user of its own at the server that is not granted it.
     std::optional<Error> without_grant(const CommandSpec& spec) const;
 
@@ -105,6 +132,7 @@ private:
     std::unique_ptr<dispatch::Dispatcher> dispatcher_;
     std::shared_ptr<ScriptGate> script_gate_;
     Lane lane_;
+    bool spread_;  // over the nodes of a Cluster
 };
 
 /// Calls on one leased connection, in order. It is closed when this is destroyed, unless `set_clean` said that

@@ -6,12 +6,19 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <redoubt/resp/command.hpp>
 
 namespace redoubt {
+
+/// Slots of a Cluster are below these two.
+inline constexpr std::uint16_t no_slot = 0xffff;     ///< there is no key
+inline constexpr std::uint16_t many_slots = 0xfffe;  ///< there are keys in different slots
 
 /// Bytes with room for a small command inside, so that an everyday async call allocates nothing for it.
 class EncodedCommands {
@@ -38,6 +45,34 @@ public:
         append(spec, retry, arguments, prefix);
         if (block_time != Duration::zero()) add_block_time(block_time);
     }
+
+    /// Before the next one is appended: the slot of its keys, and its own category. For whoever has to know where commands
+    /// go; all of them or none.
+    void add_place(std::uint16_t slot, RetryCategory retry);
+    /// Of all keys; `no_slot` where nobody has said so.
+    std::uint16_t slot() const noexcept { return slot_; }
+    void set_slot(std::uint16_t slot) noexcept { slot_ = slot; }
+    struct Place {
+        std::size_t begin;  ///< of the command in `bytes`
+        std::uint16_t slot;
+        RetryCategory retry;
+    };
+    /// One a command; empty while there is one command at most.
+    std::span<const Place> places() const noexcept {
+        return parts_ ? std::span<const Place>(parts_->places) : std::span<const Place>();
+    }
+    /// They are one command of the caller's (MGET), one for each slot of its keys; their replies make one again.
+    struct Joint {
+        enum class Kind : std::uint8_t { values, sum, ok };
+        Kind kind = Kind::values;
+        std::uint32_t count = 0;                       ///< of the caller's keys
+        std::vector<std::vector<std::uint32_t>> keys;  ///< of each command: which of them, from 0
+    };
+    const Joint* joint() const noexcept { return parts_ && parts_->joint ? &*parts_->joint : nullptr; }
+    /// After the last was appended.
+    void set_joint(Joint joint);
+    /// Some of them, with their places, in this order; of more than one.
+    EncodedCommands select(std::span<const std::uint32_t> commands) const;
 
     std::string_view bytes() const noexcept { return {data(), size_}; }
     /// How many commands, and so how many replies.
@@ -75,12 +110,18 @@ private:
     std::size_t size_ = 0;
     std::size_t capacity_ = inline_capacity;
     std::unique_ptr<char[]> heap_;
+    struct Parts {
+        std::vector<Place> places;
+        std::optional<Joint> joint;
+    };
+    std::unique_ptr<Parts> parts_;  // seldom there
     const CommandSpec* last_ = nullptr;
     Duration block_time_ = Duration::zero();
     std::uint32_t count_ = 0;
     bool atomic_ = false;
     bool mixed_ = false;  // some are for the scan user, some are not
     RetryCategory retry_ = RetryCategory::read_only;
+    std::uint16_t slot_ = no_slot;
     char inline_[inline_capacity];
 };
 

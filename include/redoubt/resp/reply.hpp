@@ -56,6 +56,12 @@ public:
     ReplyNode peek() const noexcept;
     /// Skips the next element with everything in it.
     void skip() noexcept;
+    /// The same, and what it skipped, as it came.
+    std::string_view take_raw() noexcept {
+        const char* const begin = at_;
+        skip();
+        return {begin, static_cast<std::size_t>(at_ - begin)};
+    }
     bool at_end() const noexcept { return at_ == end_; }
 
 private:

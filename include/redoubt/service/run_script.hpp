@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <redoubt/isolation/script_gate.hpp>
+#include <redoubt/isolation/script_in_exec.hpp>
 #include <redoubt/resp/read_reply.hpp>
 #include <redoubt/service/handle.hpp>
 #include <redoubt/service/script.hpp>
@@ -40,18 +41,39 @@ private:
     std::size_t keys_;
 };
 
-/// One step of it: EVALSHA or SCRIPT LOAD.
+/// The reply of a script, which may be sent as a transaction of its own.
+template <class T>
+class ScriptReply {
+public:
+    using value_type = T;
+    explicit ScriptReply(bool wrapped) noexcept : wrapped_(wrapped) {}
+    ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
+        const auto inner = [&](ReplyCursor& at) { return read_reply(at, prefix, value_); };
+        return wrapped_ ? in_exec_.read(index, cursor, prefix, inner) : inner(cursor);
+    }
+    void fail(std::uint32_t index, const Error& error) { in_exec_.fail(index, error); }
+    result<T> take() {
+        if (in_exec_.error()) return result<T>(boost::system::in_place_error, *in_exec_.error());
+        return result<T>(boost::system::in_place_value, std::move(value_));
+    }
+
+private:
+    T value_{};
+    isolation::ScriptInExec in_exec_;
+    bool wrapped_;
+};
+
+/// One step of it: EVALSHA, SCRIPT EXISTS or SCRIPT LOAD. `wrapped`: it is a transaction, in which it is known what the
+/// server says itself.
 template <class T, class Encode>
-auto script_step(const Handle& handle, TimePoint deadline, std::string_view name, const Encode& encode) {
+auto script_step(const Handle& handle, TimePoint deadline, std::string_view name, bool wrapped, const Encode& encode) {
     CallOptions options = handle.options;
     options.deadline = std::max(deadline - Clock::now(), Duration::zero());
-    return make_operation<SingleReply<T>, ResultCompletion>(handle.project, options, name,
-                                                            SingleReply<T>(static_cast<Reader<T>>(&read_reply)),
-                                                            [&](dispatch::AsyncCall& call) {
-                                                                call.distrust_errors();
-                                                                if (auto refused = encode(call.commands()))
-                                                                    call.refuse(std::move(*refused));
-                                                            });
+    return make_operation<ScriptReply<T>, ResultCompletion>(
+        handle.project, options, name, ScriptReply<T>(wrapped), [&](dispatch::AsyncCall& call) {
+            if (!wrapped) call.distrust_errors();
+            if (auto refused = encode(call.commands())) call.refuse(std::move(*refused));
+        });
 }
 
 template <class T>
@@ -68,7 +90,7 @@ boost::asio::awaitable<T> run_script(Handle handle, OwnedScriptCall script) {
     if (gate == nullptr) refuse(isolation::Project::no_scripts());
     if (const std::optional<Error> closed = co_await gate->async_refusal(deadline)) refuse(*closed);
     const auto evaluate = [&] {
-        return script_step<T>(handle, deadline, "EVALSHA", [&](EncodedCommands& into) {
+        return script_step<T>(handle, deadline, "EVALSHA", project.wraps_scripts(), [&](EncodedCommands& into) {
             return script.with_view(
                 [&](const isolation::ScriptCall& call) { return project.encode_script(call, into); });
         });
@@ -77,13 +99,13 @@ boost::asio::awaitable<T> run_script(Handle handle, OwnedScriptCall script) {
     if (outcome || outcome.error().prefix() != "NOSCRIPT") co_return std::move(outcome).value();
 
     // A script can answer so itself, behind its writes. Where the server does not have it, it was certainly not run.
-    auto ask = script_step<std::vector<bool>>(handle, deadline, "SCRIPT EXISTS", [&](EncodedCommands& into) {
+    auto ask = script_step<std::vector<bool>>(handle, deadline, "SCRIPT EXISTS", false, [&](EncodedCommands& into) {
         return script.with_view(
             [&](const isolation::ScriptCall& call) { return project.encode_script_exists(call, into); });
     });
     const result<std::vector<bool>> cached = co_await std::move(ask)(use_awaitable);
     if (!cached || cached->size() != 1 || cached->front()) co_return std::move(outcome).value();
-    auto load = script_step<std::string>(handle, deadline, "SCRIPT LOAD", [&](EncodedCommands& into) {
+    auto load = script_step<std::string>(handle, deadline, "SCRIPT LOAD", false, [&](EncodedCommands& into) {
         return script.with_view(
             [&](const isolation::ScriptCall& call) { return project.encode_script_load(call, into); });
     });

@@ -35,6 +35,7 @@ public:
 
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) {
         const ReplyNode head = cursor.next();
+        if (index == 0) begin();
         if (index != exec_index) {
             if (head.text != (index == 0 ? "OK" : "QUEUED")) began_ = false;
             return ReadOutcome::ok();
@@ -56,7 +57,10 @@ public:
         return outcome;
     }
     void fail(std::uint32_t index, const Error& error) {
-        if (index == 0) began_ = false;
+        if (index == 0) {
+            begin();
+            began_ = false;
+        }
         if (index == exec_index && error.prefix() == "EXECABORT") ended_ = began_;
         // EXECABORT only says that something was refused before; what that was is more use.
         if (index == exec_index && refused_) {
@@ -97,6 +101,14 @@ public:
 
 private:
     static constexpr std::uint32_t exec_index = sizeof...(Replies) + 1;
+
+    // Again, where an earlier attempt was refused as a whole.
+    void begin() {
+        slots_.reset();
+        refused_.reset();
+        began_ = true;
+        ended_ = false;
+    }
 
     template <class Reply>
     static void read_slot(const QueuedCommand<Reply>& queued, result<Reply>& slot, ReplyCursor& cursor,

@@ -1,0 +1,208 @@
+// topology: a Cluster; see the header.
+#include "topology/cluster_group.hpp"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace redoubt::topology {
+namespace {
+
+namespace asio = boost::asio;
+
+std::size_t any_of(std::size_t count) {
+    static thread_local std::minstd_rand generator{std::random_device{}()};
+    return std::uniform_int_distribution<std::size_t>(0, count - 1)(generator);
+}
+
+}  // namespace
+
+std::shared_ptr<ClusterGroup> ClusterGroup::create(const RedisServiceConfig& config, const Target& target, Lane lane,
+                                                   std::shared_ptr<pool::ConnectionBudget> budget,
+                                                   std::shared_ptr<Telemetry> telemetry) {
+    std::shared_ptr<ClusterGroup> made(
+        new ClusterGroup(config, target, std::move(lane), std::move(budget), std::move(telemetry)));
+    made->make_watch(config, target);
+    return made;
+}
+
+ClusterGroup::ClusterGroup(const RedisServiceConfig& config, const Target& target, Lane lane,
+                           std::shared_ptr<pool::ConnectionBudget> budget, std::shared_ptr<Telemetry> telemetry)
+    : lane_(std::move(lane)),
+      pools_(config, std::move(budget)),
+      nodes_(config, target, lane_, std::move(telemetry), pools_.provided()) {}
+
+void ClusterGroup::make_watch(const RedisServiceConfig& config, const Target& target) {
+    ClusterWatch::Settings settings;
+    settings.refresher.seeds = target.seeds;
+    settings.reply_limits = config.reply_limits;
+    settings.patience = std::min(config.connection_timeout, config.attempt_timeout);
+    settings.identity = pools_.provided();
+    const auto weak = weak_from_this();
+    // Pools keep nodes, so that these may outlive this.
+    nodes_.set_events({[weak] {
+                           if (const auto self = weak.lock()) self->watch_->doubt();
+                       },
+                       [weak] {
+                           const auto self = weak.lock();
+                           if (!self) return;
+                           self->watch_->doubt();
+                           self->settle_later();
+                       }});
+    watch_ = std::make_shared<ClusterWatch>(
+        lane_, std::move(settings),
+        ClusterWatch::Followers{[weak](const NodeAddress& address) -> std::shared_ptr<pool::Node> {
+                                    const auto self = weak.lock();
+                                    if (!self) return nullptr;
+                                    const std::uint16_t number = self->nodes_.number_of(address);
+                                    return number == nobody ? nullptr : self->nodes_.at(number);
+                                },
+                                [weak](const SlotMap& map) {
+                                    if (const auto self = weak.lock()) self->adopt(map);
+                                },
+                                [weak](std::string why) {
+                                    if (const auto self = weak.lock()) self->tell_absence(std::move(why));
+                                }});
+}
+
+std::shared_ptr<pool::Pool> ClusterGroup::open_roaming(const Owner& owner) {
+    const std::shared_ptr<pool::Node> node = anybody();
+    std::shared_ptr<pool::Pool> pool = owner.many
+                                           ? pools_.for_many(node, owner.lane, owner.identity)
+                                           : pools_.of_project(node, owner.lane, owner.identity, owner.limits, nobody);
+    {
+        const std::lock_guard lock(mutex_);
+        const auto is_it = [&](const std::weak_ptr<pool::Pool>& one) { return one.lock() == pool; };
+        // One that all projects share is opened by each of them.
+        if (std::none_of(roaming_.begin(), roaming_.end(), is_it)) roaming_.push_back(pool);
+        if (roaming_.size() >= prune_at_) {
+            std::erase_if(roaming_, [](const std::weak_ptr<pool::Pool>& one) { return one.expired(); });
+            prune_at_ = std::max<std::size_t>(64, roaming_.size() * 2);
+        }
+    }
+    watch_->start();
+    // The map may have come between the two.
+    settle_later();
+    return pool;
+}
+
+std::shared_ptr<pool::Pool> ClusterGroup::open(std::uint16_t number, const Owner& owner, std::string_view name) {
+    const std::shared_ptr<pool::Node> node = nodes_.at(number);
+    // In shared mode other projects may just be making the same one, and it is named before it is used.
+    const std::lock_guard lock(mutex_);
+    std::shared_ptr<pool::Pool> pool = owner.many
+                                           ? pools_.for_many(node, owner.lane, owner.identity)
+                                           : pools_.of_project(node, owner.lane, owner.identity, owner.limits, number);
+    if (pool->name().empty()) pool->set_name(std::string(name) + '@' + node->endpoint());
+    return pool;
+}
+
+std::uint16_t ClusterGroup::redirected(const Redirect& redirect) {
+    const std::uint16_t number = nodes_.number_of(redirect.to);
+    if (number == nobody || redirect.kind != Redirect::Kind::moved) return number;
+    // At once, so that the next call goes there; the refresh finds out about the other slots.
+    nodes_.owners().set(redirect.slot, number);
+    watch_->doubt();
+    return number;
+}
+
+std::vector<std::uint16_t> ClusterGroup::masters() const {
+    const std::lock_guard lock(mutex_);
+    return masters_;
+}
+
+std::shared_ptr<const SlotMap> ClusterGroup::map() const {
+    const std::lock_guard lock(mutex_);
+    return map_;
+}
+
+// On the watch's executor, one at a time.
+void ClusterGroup::adopt(const SlotMap& map) {
+    std::vector<std::uint16_t> numbers;
+    numbers.reserve(map.nodes().size());
+    for (const SlotMap::Node& node : map.nodes()) numbers.push_back(nodes_.number_of(node.address));
+    std::vector<std::uint16_t> masters;
+    for (std::uint16_t slot = 0; slot != slot_count; ++slot) {
+        const std::uint16_t owner = map.owner(slot);
+        const std::uint16_t number = owner == SlotMap::nobody ? nobody : numbers[owner];
+        nodes_.owners().set(slot, number);
+        if (number == nobody || (!masters.empty() && masters.back() == number)) continue;
+        if (std::find(masters.begin(), masters.end(), number) == masters.end()) masters.push_back(number);
+    }
+    std::vector<std::uint16_t> before;
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopped_) return;
+        map_ = std::make_shared<const SlotMap>(map);
+        before = std::exchange(masters_, masters);
+    }
+    // Who has just become a master was voted for; what its breaker remembers is from another time.
+    for (const std::uint16_t number : masters) {
+        if (std::find(before.begin(), before.end(), number) != before.end()) continue;
+        const std::shared_ptr<pool::Node> node = nodes_.at(number);
+        const CircuitState state = node->breaker().state();
+        if (state == CircuitState::open || state == CircuitState::half_open) node->reset(Clock::now());
+    }
+    settle_roaming();
+}
+
+void ClusterGroup::tell_absence(std::string why) {
+    nodes_.unknown()->set_absence(
+        Error::with_detail(ErrorKind::connection, Certainty::not_sent, Stage::connecting, std::move(why)));
+}
+
+void ClusterGroup::settle_later() {
+    asio::post(lane_, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->settle_roaming();
+    });
+}
+
+bool ClusterGroup::is_good(const pool::Node& node) const {
+    return !node.is_unknown() && lets_calls_pass(node.breaker().state());
+}
+
+// A master whose breaker lets calls pass, else any; while none is known, the one that stands for all.
+std::shared_ptr<pool::Node> ClusterGroup::anybody() const {
+    const std::vector<std::uint16_t> numbers = masters();
+    if (numbers.empty()) return nodes_.unknown();
+    std::vector<std::shared_ptr<pool::Node>> good;
+    for (const std::uint16_t number : numbers) {
+        std::shared_ptr<pool::Node> node = nodes_.at(number);
+        if (is_good(*node)) good.push_back(std::move(node));
+    }
+    return good.empty() ? nodes_.at(numbers[any_of(numbers.size())]) : good[any_of(good.size())];
+}
+
+void ClusterGroup::settle_roaming() {
+    std::vector<std::shared_ptr<pool::Pool>> pools;
+    std::vector<const pool::Node*> masters;
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopped_ || masters_.empty()) return;
+        for (const auto& one : roaming_) {
+            if (auto pool = one.lock()) pools.push_back(std::move(pool));
+        }
+    }
+    for (const std::uint16_t number : this->masters()) masters.push_back(nodes_.at(number).get());
+    for (const auto& pool : pools) {
+        const pool::Node& node = pool->node();
+        const bool serves = std::find(masters.begin(), masters.end(), &node) != masters.end();
+        if (serves && is_good(node)) continue;
+        std::shared_ptr<pool::Node> next = anybody();
+        if (next.get() == &node || (serves && !is_good(*next))) continue;
+        pool->move_to(std::move(next));
+    }
+}
+
+void ClusterGroup::stop() {
+    watch_->stop();
+    {
+        const std::lock_guard lock(mutex_);
+        stopped_ = true;
+    }
+    nodes_.stop();
+}
+
+}  // namespace redoubt::topology

@@ -1,0 +1,78 @@
+// topology: a Cluster: its nodes, its map, and the pools of the projects that lead to them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "topology/cluster_nodes.hpp"
+#include "topology/cluster_watch.hpp"
+#include "topology/pools.hpp"
+#include "topology/redirect.hpp"
+#include "topology/topology.hpp"
+
+namespace redoubt::topology {
+
+/// What lives on after the topology as long as somebody is on the way to it. Thread-safe.
+class ClusterGroup : public std::enable_shared_from_this<ClusterGroup> {
+public:
+    using Lane = boost::asio::io_context::executor_type;
+    static constexpr std::uint16_t nobody = ClusterNodes::nobody;
+
+    static std::shared_ptr<ClusterGroup> create(const RedisServiceConfig& config, const Target& target, Lane lane,
+                                                std::shared_ptr<pool::ConnectionBudget> budget,
+                                                std::shared_ptr<Telemetry> telemetry);
+
+    /// Whose pools they are.
+    struct Owner {
+        Lane lane;
+        std::shared_ptr<pool::Identity> identity;
+        ProjectLimits limits;
+        bool many = false;  ///< of projects that share them in turns
+    };
+    /// A pool to one node after the other, any that works: for what has no keys, and until the map is known.
+    std::shared_ptr<pool::Pool> open_roaming(const Owner& owner);
+    /// One to this node. `name`: what it is called where it has no name yet.
+    std::shared_ptr<pool::Pool> open(std::uint16_t number, const Owner& owner, std::string_view name);
+
+    const SlotOwners& owners() const noexcept { return nodes_.owners(); }
+    /// A node has said so; the number of the one that it names. `nobody`: there are too many.
+    std::uint16_t redirected(const Redirect& redirect);
+    /// Numbers of those that serve slots, as the map says.
+    std::vector<std::uint16_t> masters() const;
+    /// As it was adopted last; null: there is none yet.
+    std::shared_ptr<const SlotMap> map() const;
+    ClusterNodes& nodes() noexcept { return nodes_; }
+    const ClusterNodes& nodes() const noexcept { return nodes_; }
+    void stop();
+
+private:
+    ClusterGroup(const RedisServiceConfig& config, const Target& target, Lane lane,
+                 std::shared_ptr<pool::ConnectionBudget> budget, std::shared_ptr<Telemetry> telemetry);
+    void make_watch(const RedisServiceConfig& config, const Target& target);
+    void adopt(const SlotMap& map);
+    void tell_absence(std::string why);
+    void settle_later();
+    void settle_roaming();
+    std::shared_ptr<pool::Node> anybody() const;
+    bool is_good(const pool::Node& node) const;
+
+    const Lane lane_;
+    Pools pools_;
+    ClusterNodes nodes_;
+    std::shared_ptr<ClusterWatch> watch_;
+
+    mutable std::mutex mutex_;
+    std::shared_ptr<const SlotMap> map_;
+    std::vector<std::uint16_t> masters_;
+    std::vector<std::weak_ptr<pool::Pool>> roaming_;
+    std::size_t prune_at_ = 64;
+    bool stopped_ = false;
+};
+
+}  // namespace redoubt::topology

@@ -1,0 +1,83 @@
+// topology: the way through a Cluster; see the header.
+#include "topology/cluster_router.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace redoubt::topology {
+
+pool::Pool& ClusterPools::at(std::uint16_t number) {
+    const std::lock_guard lock(mutex_);
+    std::shared_ptr<pool::Pool>& pool = pools_[number];
+    if (!pool) {
+        pool = group_->open(number, owner_, roaming_->name());
+        // Made behind the closing of the others, which has not met it.
+        if (const std::optional<Error> closed = roaming_->closed()) pool->stop_intake(*closed);
+    }
+    return *pool;
+}
+
+// Without the lock: whoever is told of its end may come again.
+void ClusterPools::for_each(const std::function<void(pool::Pool&)>& visit) {
+    std::vector<std::shared_ptr<pool::Pool>> all;
+    visit(*roaming_);
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [number, pool] : pools_) {
+            if (pool) all.push_back(pool);
+        }
+    }
+    for (const auto& pool : all) visit(*pool);
+}
+
+ClusterRouter::ClusterRouter(std::shared_ptr<ClusterPools> pools, std::shared_ptr<policy::RateLimit> rate)
+    : pools_(std::move(pools)),
+      owners_(pools_->group().owners()),
+      rate_(std::move(rate)),
+      roaming_(pools_->roaming(), rate_) {
+    constexpr std::size_t at_first = 8;
+    tables_.push_back(std::make_unique<Table>(at_first));
+    table_.store(tables_.back().get(), std::memory_order_release);
+}
+
+ClusterRouter::~ClusterRouter() = default;
+
+// A slot that nobody serves: whoever is asked says so.
+Route ClusterRouter::route_of(std::uint16_t slot) noexcept {
+    if (slot >= slot_count) return roaming_.route();
+    const std::uint16_t number = owners_.of(slot);
+    return number != ClusterGroup::nobody ? route_to(number) : roaming_.route();
+}
+
+Route ClusterRouter::open(std::uint16_t number) noexcept {
+    const std::lock_guard lock(mutex_);
+    Table* table = tables_.back().get();
+    if (number >= table->size) {
+        auto larger = std::make_unique<Table>(std::max<std::size_t>(number + 1u, table->size * 2));
+        for (std::size_t i = 0; i != table->size; ++i) {
+            larger->places[i].store(table->places[i].load(std::memory_order_relaxed), std::memory_order_relaxed);
+        }
+        table = tables_.emplace_back(std::move(larger)).get();
+        table_.store(table, std::memory_order_release);
+    }
+    if (Place* const made = table->places[number].load(std::memory_order_relaxed)) return made->route();
+    Place& place = *places_.emplace_back(std::make_unique<Place>(pools_->at(number), rate_));
+    table->places[number].store(&place, std::memory_order_release);
+    return place.route();
+}
+
+std::optional<Detour> ClusterRouter::detour(const Error& answer, const pool::Node& asked) {
+    if (answer.kind != ErrorKind::server || answer.stage != Stage::reply) return std::nullopt;
+    const Target& at = asked.session().target;
+    const std::optional<Redirect> redirect = parse_redirect(answer.reason(), {at.host, at.port});
+    if (!redirect) return std::nullopt;
+    const std::uint16_t number = pools_->group().redirected(*redirect);
+    if (number == ClusterGroup::nobody) return std::nullopt;
+    return Detour{route_to(number), redirect->kind == Redirect::Kind::ask};
+}
+
+std::unique_ptr<Router> ClusterRouter::share(const pool::Tenant& project) {
+    return std::make_unique<ClusterRouter>(pools_, project.rate());
+}
+
+}  // namespace redoubt::topology
