@@ -228,6 +228,15 @@ TEST_P(RunCommand, TheDemoPasses) {
     }
 }
 
+TEST_P(RunCommand, TheDemoWithSentinelsPasses) {
+    const OnlyProgram only(GetParam());
+    const Ran ran = redoubt_command({"demo", "--sentinel", "--json"}, {}, {"PATH=" + only.path()});
+    EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
+    for (const std::string_view name : {"proj:alpha:user_data", "master killed in the middle", "told the truth"}) {
+        EXPECT_TRUE(contains(ran.out, name)) << name << " in: " << ran.out;
+    }
+}
+
 REDOUBT_BOTH_SERVERS(RunCommand);
 
 TEST(CommandUsage, ErrorsOfUsageAreStatusTwo) {
@@ -236,7 +245,7 @@ TEST(CommandUsage, ErrorsOfUsageAreStatusTwo) {
           Words{"exec", "--project", "a", "--"}, Words{"exec", "--project", "a", "--stdin", "--", "GET", "k"},
           Words{"exec", "--project", "a", "--url", "redis://h", "--embedded", "--", "GET", "k"},
           Words{"exec", "--project", "a", "--no-such-option", "--", "GET", "k"}, Words{"health", "--", "x"},
-          Words{"health", "x"}, Words{"--log", "loud", "health"}}) {
+          Words{"health", "x"}, Words{"demo", "--sentinel", "--embedded"}, Words{"--log", "loud", "health"}}) {
         const Ran ran = redoubt_command(words);
         EXPECT_EQ(ran.status, 2) << ::testing::PrintToString(words) << ran.err;
         EXPECT_EQ(ran.out, "") << ::testing::PrintToString(words);

@@ -269,5 +269,105 @@ TEST(ChaosCounter, AReadOfWhatCannotBeIsNoticed) {
     EXPECT_EQ(history.check(2).size(), 2U);
 }
 
+// Nobody sees the heir before 100; it has all that was acknowledged before 90.
+Failovers a_failover() {
+    Failovers failovers;
+    failovers.add({90, 100, 110});
+    return failovers;
+}
+
+TEST(ChaosFailover, AWriteAcknowledgedShortlyBeforeMayBeGoneAndTheOneBeforeItBack) {
+    RegisterHistory history = a_register();
+    history.wrote(1, {0, 1}, applied);
+    history.wrote(2, {94, 95}, applied);
+    history.read({96, 97}, 2);
+    history.read({120, 121}, 1);
+    expect_one(history.check(), "came back");
+    Failovers failovers = a_failover();
+    expect_none(history.check(failovers));
+    EXPECT_EQ(failovers.seen(), 1U);
+    history.wrote(3, {122, 123}, applied);
+    history.read({124, 125}, 1);  // not by that failover
+    expect_one(history.check(failovers), "the applied SET of version 3");
+}
+
+TEST(ChaosFailover, WhatTheHeirMustHaveMayNotBeGone) {
+    for (const Span& write : {Span{80, 89}, Span{111, 112}}) {
+        RegisterHistory history = a_register();
+        history.wrote(1, {0, 1}, applied);
+        history.wrote(2, write, applied);
+        history.read({120, 121}, 1);
+        Failovers failovers = a_failover();
+        expect_one(history.check(failovers), "the applied SET of version 2");
+        EXPECT_EQ(failovers.seen(), 0U);
+    }
+}
+
+TEST(ChaosFailover, WhatIsSeenAfterItWasNotLostByIt) {
+    RegisterHistory history = a_register();
+    history.wrote(1, {0, 1}, applied);
+    history.wrote(2, {94, 95}, applied);
+    history.read({115, 116}, 2);
+    history.read({120, 121}, 1);
+    Failovers failovers = a_failover();
+    expect_one(history.check(failovers), "came back");
+}
+
+TEST(ChaosFailover, BeforeItNothingIsExcused) {
+    RegisterHistory history = a_register();
+    history.wrote(1, {0, 1}, applied);
+    history.wrote(2, {91, 92}, applied);
+    history.read({94, 96}, 1);
+    Failovers failovers = a_failover();
+    expect_one(history.check(failovers), "the applied SET of version 2");
+}
+
+TEST(ChaosFailover, DeletesAndFirstWritesMayBeGoneToo) {
+    RegisterHistory deleted = a_register();
+    deleted.wrote(1, {0, 1}, applied);
+    deleted.deleted({94, 95}, applied);
+    deleted.read({120, 121}, 1);
+    Failovers failovers = a_failover();
+    expect_none(deleted.check(failovers));
+    RegisterHistory first = a_register();
+    first.wrote(1, {94, 95}, applied);
+    first.read({120, 121}, std::nullopt);
+    expect_none(first.check(failovers));
+    EXPECT_EQ(failovers.seen(), 2U);
+    RegisterHistory early = a_register();
+    early.wrote(1, {50, 51}, applied);
+    early.wrote(2, {94, 95}, applied);
+    early.read({120, 121}, std::nullopt);
+    expect_one(early.check(failovers), "nobody has taken it away");
+}
+
+TEST(ChaosFailover, IdsThatMayBeGoneAreCountedAndOthersMissed) {
+    IdHistory history("l");
+    history.added(1, applied, 50);
+    history.added(2, applied, 95);
+    history.added(3, not_applied, 95);
+    Failovers failovers = a_failover();
+    expect_none(history.check({1}, failovers));
+    EXPECT_EQ(failovers.lost(), 1U);
+    expect_one(history.check({2}, failovers), "1 was applied, and is not there");
+    expect_one(history.check({1, 2, 2}, failovers), "2 is there twice");
+    expect_one(history.check({1, 3}, failovers), "told that it was not applied");
+}
+
+TEST(ChaosFailover, ACounterMayGoBackOnceByWhatWasAcknowledgedShortlyBefore) {
+    CounterHistory history("n");
+    history.incremented({0, 1}, applied, 1);
+    history.incremented({94, 95}, applied, 2);
+    history.incremented({120, 121}, applied, 2);
+    history.read({122, 123}, 2);
+    EXPECT_EQ(history.check(2).size(), 3U);  // too few, one answer twice, and backwards
+    Failovers failovers = a_failover();
+    expect_none(history.check(2, failovers));
+    EXPECT_EQ(failovers.lost(), 1U);
+    expect_one(history.check(1, failovers), "3 INCRs were applied");
+    history.incremented({130, 131}, applied, 2);
+    EXPECT_EQ(history.check(3, failovers).size(), 2U);  // again, and nobody has failed over
+}
+
 }  // namespace
 }  // namespace redoubt::chaos

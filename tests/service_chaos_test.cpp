@@ -1,5 +1,6 @@
 // service: a short run of the chaos against both real servers, its schedule, and the server killed under 1,000 callers.
 #include <cstdlib>
+#include <iostream>
 #include <regex>
 #include <string>
 #include <vector>
@@ -51,6 +52,19 @@ TEST_P(Chaos, TheServerIsKilledUnderAThousandCallersAgainAndAgain) {
     EXPECT_EQ(ran.err, "");
 }
 
+// One of each kind: killed, hanging, and asked to step down.
+TEST_P(Chaos, WithSentinelsWhatCallersWereToldIsWhatTheNewMasterHas) {
+    const Ran ran = chaos({"--topology", "sentinel", "--failovers", "3", "--seed", "7", "--server", GetParam()});
+    EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
+    EXPECT_EQ(ran.err, "");
+    EXPECT_TRUE(std::regex_search(ran.out, std::regex("\ndeviations +0\n"))) << ran.out;
+    // Else it has proven nothing.
+    EXPECT_FALSE(
+        std::regex_search(ran.out, std::regex("\n(failover: .*|outcome: (success|unknown)|keys checked.*) +0\n")))
+        << ran.out;
+    std::cout << ran.out;  // the time without service
+}
+
 REDOUBT_BOTH_SERVERS(Chaos);
 
 TEST(ChaosSabotage, AWriteThatIsLostAndOneThatIsAppliedTwiceAreNoticed) {
@@ -59,6 +73,14 @@ TEST(ChaosSabotage, AWriteThatIsLostAndOneThatIsAppliedTwiceAreNoticed) {
     EXPECT_TRUE(contains(ran.err, "was applied, and is not there")) << ran.err;
     EXPECT_TRUE(contains(ran.err, "is there twice")) << ran.err;
     EXPECT_TRUE(contains(ran.out, "deviations")) << ran.out;
+}
+
+TEST(ChaosSabotage, SentinelsExcuseOnlyWhatAFailoverCanLose) {
+    const Ran ran = chaos({"--topology", "sentinel", "--failovers", "1", "--seed", "1", "--sabotage"});
+    EXPECT_EQ(ran.status, 1) << ran.out << ran.err;
+    EXPECT_TRUE(contains(ran.err, "was applied, and is not there")) << ran.err;
+    EXPECT_TRUE(contains(ran.err, "is there twice")) << ran.err;
+    EXPECT_TRUE(std::regex_search(ran.out, std::regex("\ndeviations +2\n"))) << ran.out;
 }
 
 TEST(ChaosSchedule, IsAFunctionOfItsSeed) {

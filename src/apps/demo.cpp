@@ -56,6 +56,17 @@ bool start_server(Demo& demo) {
     });
 }
 
+bool start_group(Demo& demo) {
+    return demo.report.step("a master, replicas and Sentinels started", [&] {
+        const TimePoint begin = Clock::now();
+        demo.group.emplace();
+        demo.config.url = demo.group->url();
+        return StepResult::passed(fmt::format("{}, {} replicas and {} Sentinels on private ports in {:.0f} ms",
+                                              demo.group->node(0).version(), demo.group->nodes() - 1,
+                                              demo.group->sentinels(), milliseconds(Clock::now() - begin)));
+    });
+}
+
 bool start_service(Demo& demo) {
     return demo.report.step("service initialised", [&] {
         const TimePoint begin = Clock::now();
@@ -70,10 +81,13 @@ bool start_service(Demo& demo) {
     });
 }
 
-int run_demo(const TargetOptions& options) {
+int run_demo(const TargetOptions& options, bool sentinel) {
     DemoReport report(options.json);
-    Demo demo{report, {}, {}, {}};
-    if (options.url.empty()) {
+    Demo demo{report, {}, {}, {}, {}};
+    if (sentinel) {
+        set_demo_times(demo.config);
+        if (!start_group(demo)) return report.finish() ? 0 : 1;
+    } else if (options.url.empty()) {
         set_demo_times(demo.config);
         if (!start_server(demo)) return report.finish() ? 0 : 1;
     } else {
@@ -91,8 +105,8 @@ int run_demo(const TargetOptions& options) {
     show_health(demo);
     show_metrics(demo);
     show_memory(demo);
-    show_outage(demo);
-    if (!demo.server) clean_up(demo);
+    demo.group ? show_failover(demo) : show_outage(demo);
+    if (demo.own_server() == nullptr) clean_up(demo);
     report.step("service closed", [&] {
         const TimePoint begin = Clock::now();
         demo.service->close();
@@ -107,8 +121,16 @@ void add_demo(CLI::App& app, Invocation& invocation) {
     const auto options = std::make_shared<TargetOptions>();
     CLI::App* command = app.add_subcommand("demo", "Show the library at work, each step with its measured figure");
     add_target_options(*command, *options);
+    const auto sentinel = std::make_shared<bool>(false);
+    command
+        ->add_flag("--sentinel", *sentinel,
+                   "On a master with replicas of its own, watched by Sentinels; the master is killed in the middle")
+        ->excludes("--url")
+        ->excludes("--embedded");
     command->footer("Without --url it starts a server of its own (as with --embedded), whatever REDIS_URL says.");
-    command->callback([options, &invocation] { invocation.run = [options] { return run_demo(*options); }; });
+    command->callback([options, sentinel, &invocation] {
+        invocation.run = [options, sentinel] { return run_demo(*options, *sentinel); };
+    });
 }
 
 }  // namespace redoubt::apps

@@ -8,6 +8,7 @@
 
 #include <redoubt/redoubt.hpp>
 
+#include <redoubt/embedded/embedded_sentinel.hpp>
 #include <redoubt/embedded/embedded_server.hpp>
 
 #include "apps/demo_report.hpp"
@@ -17,12 +18,18 @@ namespace redoubt::apps {
 struct Demo {
     DemoReport& report;
     RedisServiceConfig config;
-    std::optional<EmbeddedServer> server;  ///< absent with --url: then it is not ours to kill or to look into
+    std::optional<EmbeddedServer> server;   ///< absent with --url: then it is not ours to kill or to look into
+    std::optional<EmbeddedSentinel> group;  ///< with --sentinel, in place of the one server
     std::optional<RedisService> service;
     /// On a foreign server names that nobody else has.
     std::string alpha = "alpha";
     std::string beta = "beta";
 
+    /// The demo's own server that has the data at the moment; nullptr: it is somebody else's.
+    EmbeddedServer* own_server() {
+        if (group) return &group->node(group->master());
+        return server ? &*server : nullptr;
+    }
     ProjectIsolatedRedisClient project(std::string_view id) { return service->get_connection(id); }
 };
 
@@ -37,6 +44,8 @@ void show_health(Demo& demo);
 void show_metrics(Demo& demo);
 // demo_steps_outage.cpp
 void show_outage(Demo& demo);
+// demo_steps_failover.cpp
+void show_failover(Demo& demo);
 /// Deletes what the demo stored on a foreign server.
 void clean_up(Demo& demo);
 

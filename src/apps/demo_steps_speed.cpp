@@ -115,8 +115,8 @@ std::size_t heap_in_use() {
 
 /// From the server where it is ours, else from the pools' own counters.
 std::size_t connections(Demo& demo, RedisService& service) {
-    if (demo.server) {
-        const std::string info = ask_server(*demo.server, {"INFO", "clients"}).at(0);
+    if (const EmbeddedServer* const server = demo.own_server()) {
+        const std::string info = ask_server(*server, {"INFO", "clients"}).at(0);
         const std::string_view name = "connected_clients:";
         std::size_t count = 0;
         const std::size_t at = info.find(name);

@@ -339,7 +339,7 @@ void OwnWires::leave_node(const Error& error) {
             const auto ended = one->end(Connection{});
             one->wire->close(error);
         } else if (one->wire == nullptr && one->connecting) {
-            one->stop_dial.emit(asio::cancellation_type::terminal);
+            one->stop_dial->emit(asio::cancellation_type::terminal);
         }
     }
 }

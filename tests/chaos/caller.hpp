@@ -44,11 +44,15 @@ public:
     /// Prints it, the first few times.
     void deviation(std::string_view what);
     std::uint64_t deviations() const noexcept { return deviations_; }
+    /// Before the callers begin: masters become replicas here, and say READONLY then.
+    void expect_replicas() noexcept { replicas_ = true; }
+    bool expects_replicas() const noexcept { return replicas_; }
 
 private:
     std::atomic<bool> stopped_{false};
     std::atomic<std::uint64_t> deviations_{0};
     std::mutex printing_;
+    bool replicas_ = false;
 };
 
 enum class Act : std::uint8_t {

@@ -1,27 +1,22 @@
 // tests: the chaos: many writers, a real server that is killed, stopped and paused, a network that fails, and a ledger that
 // says what must be there afterwards. `./dev chaos`.
-#include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <random>
 #include <thread>
-#include <vector>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 
 #include <redoubt/redoubt.hpp>
 
-#include "chaos/caller.hpp"
 #include "chaos/control.hpp"
+#include "chaos/crowd.hpp"
 #include "chaos/options.hpp"
 #include "chaos/report.hpp"
 #include "chaos/villain.hpp"
@@ -52,8 +47,6 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Duration recovery_allowance = 100ms;
-// Past its deadline a call may be late on a busy machine; after so long it is stuck.
-constexpr Duration stuck_after = 15s;
 
 testing::FaultPlan network_plan() {
     using testing::Direction;
@@ -91,12 +84,17 @@ public:
             service->set_telemetry(losses_);
             initialize(*service);
         }
-        Control control([this] { look_for_stuck(); });
-        start_callers();
+        Control control([this] { crowd_.look_for_stuck(); });
+        // The services' connections are work of the loop; after close it runs out.
+        crowd_.start([this](std::uint32_t caller) { return client_for(caller); },
+                     [this] {
+                         direct_.close();
+                         gated_.close();
+                     });
         std::thread villain([&] { be_a_villain(begin); });
         loop_.run();
         villain.join();
-        for (std::thread& thread : threads_) thread.join();
+        crowd_.join();
         Summary summary = summarise();
         summary.latest_timer = control.latest_timer();
         gate_.reset();
@@ -129,68 +127,15 @@ private:
     ProjectIsolatedRedisClient client_for(std::uint32_t caller) {
         return (caller % 2 == 0 ? gated_ : direct_).get_connection("chaos");
     }
-    void start_callers() {
-        const std::uint32_t all = options_.coroutines + options_.threads;
-        const Duration timeout = short_times("").operation_timeout;
-        left_ = all;
-        for (std::uint32_t i = 0; i < all; ++i) {
-            callers_.push_back(std::make_unique<Caller>(world_, progress_, i, options_.seed, timeout));
-        }
-        ready_ = true;
-        for (std::uint32_t i = 0; i < options_.coroutines; ++i) {
-            asio::co_spawn(loop_, callers_[i]->run(loop_, client_for(i).async()),
-                           [this](const std::exception_ptr& failure) { one_ended(failure); });
-        }
-        for (std::uint32_t i = options_.coroutines; i < all; ++i) {
-            threads_.emplace_back([this, i] {
-                std::exception_ptr failure;
-                try {
-                    callers_[i]->run_blocking(client_for(i));
-                } catch (...) {
-                    failure = std::current_exception();
-                }
-                asio::post(loop_, [this, failure] { one_ended(failure); });
-            });
-        }
-    }
-    // The services' connections are work of the loop; after close it runs out.
-    void one_ended(const std::exception_ptr& failure) {
-        if (failure) ended_by(failure);
-        if (--left_ != 0) return;
-        direct_.close();
-        gated_.close();
-    }
-    void ended_by(const std::exception_ptr& failure) {
-        try {
-            std::rethrow_exception(failure);
-        } catch (const std::exception& error) {
-            progress_.deviation(std::string("ended by an exception: ") + error.what());
-        }
-        progress_.stop();
-    }
     void be_a_villain(TimePoint begin) {
         try {
             villain_.run_until(begin + std::chrono::duration_cast<Duration>(
                                            std::chrono::duration<double, std::ratio<60>>(options_.minutes)));
         } catch (...) {
-            ended_by(std::current_exception());
+            crowd_.ended_by(std::current_exception());
         }
         gate_->calm();
         progress_.stop();
-    }
-    void look_for_stuck() {
-        if (!ready_) return;
-        const Tick now = world_.now();
-        const Tick limit = std::chrono::nanoseconds(stuck_after).count();
-        std::uint64_t stuck = 0;
-        for (const auto& caller : callers_) {
-            const Tick since = caller->busy_since();
-            if (since != 0 && now - since > limit) ++stuck;
-        }
-        if (stuck == 0) return;
-        fmt::print("seed {}: callers stuck: {}\n", options_.seed, stuck);
-        std::fflush(nullptr);
-        std::_Exit(1);  // they cannot be ended
     }
     // Connections are closed on our side; the server still reads what lies in them.
     void wait_until_all_has_landed() {
@@ -205,17 +150,12 @@ private:
         config.connection_timeout = config.attempt_timeout = config.operation_timeout = 30s;
         RedisService service(config);
         service.initialize();
-        if (options_.sabotage) sabotage(service.get_connection("chaos"));
-        World::Checked checked = world_.check(service.get_connection("chaos"));
+        if (options_.sabotage) World::sabotage(service.get_connection("chaos"));
+        Failovers none;
+        World::Checked checked = world_.check(service.get_connection("chaos"), none);
         for (const std::string& deviation : checked.deviations) progress_.deviation(deviation);
         summary.keys_checked = checked.keys;
         summary.deviations = progress_.deviations();
-    }
-    // One write lost, one applied twice.
-    static void sabotage(const ProjectIsolatedRedisClient& redis) {
-        redis.lpop(World::first_list());
-        const std::vector<StreamEntry> entries = redis.xrange(World::first_stream());
-        redis.xadd(World::first_stream(), "id", entries.at(0).fields.at(0).second);
     }
     Summary summarise() const {
         Summary summary;
@@ -223,7 +163,7 @@ private:
         summary.seed = options_.seed;
         summary.coroutines = options_.coroutines;
         summary.threads = options_.threads;
-        for (const auto& caller : callers_) summary.tally.add(caller->tally());
+        summary.tally = crowd_.tally();
         for (std::size_t i = 0; i < testing::fault_kinds; ++i) {
             summary.network_faults[i] = gate_->injected(static_cast<testing::FaultKind>(i));
         }
@@ -256,10 +196,7 @@ private:
     Villain villain_;
     World world_;
     Progress progress_;
-    std::vector<std::unique_ptr<Caller>> callers_;
-    std::atomic<bool> ready_{false};
-    std::vector<std::thread> threads_;
-    std::uint32_t left_ = 0;
+    Crowd crowd_{options_, world_, progress_, loop_, short_times("").operation_timeout};
 };
 
 void print_schedule(const Options& options) {
@@ -279,6 +216,7 @@ bool run(const Options& options) {
     std::fflush(stdout);
     if (options.print_schedule > 0) return print_schedule(options), true;
     if (options.cycles != 0) return run_cycles(options);
+    if (options.topology == "sentinel") return run_failovers(options);
     return Chaos(options).run();
 }
 
@@ -300,6 +238,13 @@ int main(int count, char** words) {
     app.add_option("--print-schedule", options.print_schedule, "only print the faults of so many seconds");
     app.add_option("--cycles", options.cycles,
                    "instead: kill and restart so often under 1,000 callers, and look for growth");
+    app.add_option("--topology", options.topology,
+                   "sentinel: a master with replicas, and Sentinels who make another one the master")
+        ->check(CLI::IsMember({"standalone", "sentinel"}))
+        ->capture_default_str();
+    app.add_option("--failovers", options.failovers, "with Sentinels: how many, however long that takes")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str();
     CLI11_PARSE(app, count, words);
     // Every lost wire is a line of the library's log, which says nothing here that is not counted.
     spdlog::set_level(spdlog::level::off);

@@ -16,6 +16,11 @@ std::string when(Tick begin, Tick end) { return fmt::format("{:.3f} to {:.3f} ms
 
 }  // namespace
 
+bool Failovers::may_lose(Tick known, Tick last, Tick seen) const noexcept {
+    return std::any_of(all_.begin(), all_.end(),
+                       [&](const Failover& one) { return known >= one.from && last <= one.until && seen > one.at; });
+}
+
 // Registers --------------------------------------------------------------------------------------------------------
 
 void RegisterHistory::wrote(std::uint64_t version, Span span, Fate fate) {
@@ -27,7 +32,7 @@ void RegisterHistory::wrote(std::uint64_t version, Span span, Fate fate) {
 
 void RegisterHistory::deleted(Span span, Fate fate) {
     if (fate == Fate::not_applied) return;
-    if (fate == Fate::applied) deletions_.push_back({span.begin, span.end, 0, "DEL"});
+    if (fate == Fate::applied) deletions_.push_back({span.begin, span.end, 0, span.end, "DEL"});
     clearings_.push_back({span.begin, fate == Fate::applied ? span.end : never});
 }
 
@@ -54,11 +59,11 @@ Tick RegisterHistory::Version::there_by() const noexcept {
 
 Tick RegisterHistory::Version::there_until() const noexcept { return std::max(write.begin, last_read_begin); }
 
-Deviations RegisterHistory::check() const {
+Deviations RegisterHistory::check(Failovers& failovers) const {
     Deviations found;
     check_versions(found);
-    if (rule_ == Rule::exact) check_order(found);
-    check_nothing(found);
+    if (rule_ == Rule::exact) check_order(found, failovers);
+    check_nothing(found, failovers);
     return found;
 }
 
@@ -76,7 +81,7 @@ void RegisterHistory::check_versions(Deviations& found) const {
     }
 }
 
-void RegisterHistory::check_order(Deviations& found) const {
+void RegisterHistory::check_order(Deviations& found, Failovers& failovers) const {
     std::vector<Zone> lasting;               // was there from before `begin` until after `end`
     std::vector<Zone> passing = deletions_;  // came at some moment between the two
     for (const auto& [number, version] : versions_) {
@@ -85,20 +90,23 @@ void RegisterHistory::check_order(Deviations& found) const {
         const Tick by = version.there_by();
         const Tick until = version.there_until();
         if (by < until) {
-            lasting.push_back({by, until, number});
+            lasting.push_back({by, until, number, by});
         } else {
-            passing.push_back({until, by, number});
+            passing.push_back({until, by, number, by});
         }
     }
     for (const Expiry& expiry : expiries_) {
         if (!is_alone(expiry)) continue;
-        passing.push_back({expiry.span.begin, expiry.span.end + expiry.time_to_live + expiry_slack, 0, "EXPIRE"});
+        passing.push_back(
+            {expiry.span.begin, expiry.span.end + expiry.time_to_live + expiry_slack, 0, expiry.span.end, "EXPIRE"});
     }
     std::sort(lasting.begin(), lasting.end(), [](const Zone& a, const Zone& b) { return a.begin < b.begin; });
     for (std::size_t i = 1; i < lasting.size(); ++i) {
         const Zone& older = lasting[i - 1];
         Zone& newer = lasting[i];
-        if (newer.begin < older.end) {
+        if (newer.begin < older.end && failovers.may_lose(newer.known, newer.end, older.end)) {
+            failovers.count_seen();
+        } else if (newer.begin < older.end) {
             found.push_back(fmt::format("{}: version {} (there {}) came back after version {} (there {})", name_,
                                         older.version, when(older.begin, older.end), newer.version,
                                         when(newer.begin, newer.end)));
@@ -111,6 +119,10 @@ void RegisterHistory::check_order(Deviations& found) const {
         if (after == lasting.begin()) continue;
         const Zone& around = *std::prev(after);
         if (zone.end >= around.end) continue;
+        if (failovers.may_lose(zone.known, zone.known, around.end)) {
+            failovers.count_seen();
+            continue;
+        }
         found.push_back(
             fmt::format("{}: the applied {} of version {} ({}) is lost: version {} was there before and "
                         "after ({})",
@@ -130,7 +142,7 @@ bool RegisterHistory::is_alone(const Expiry& expiry) const noexcept {
 }
 
 // Nothing may be there at first, and after a DEL or an EXPIRE, unless something was certainly written in between.
-void RegisterHistory::check_nothing(Deviations& found) const {
+void RegisterHistory::check_nothing(Deviations& found, Failovers& failovers) const {
     // By when something was there: how late the latest of those writes was begun.
     std::vector<std::pair<Tick, Tick>> writes;
     for (const auto& [number, version] : versions_) {
@@ -156,6 +168,10 @@ void RegisterHistory::check_nothing(Deviations& found) const {
         if (!last_write) continue;
         const std::optional<Tick> covered = most_before(gone, span.end);
         if (covered && *covered >= *last_write) continue;
+        if (may_be_nothing(span, failovers)) {
+            failovers.count_seen();
+            continue;
+        }
         found.push_back(
             fmt::format("{}: nothing was there ({}), but a version that was written at {:.3f} ms was applied "
                         "before, and nobody has taken it away",
@@ -163,9 +179,27 @@ void RegisterHistory::check_nothing(Deviations& found) const {
     }
 }
 
+// As above, for one read, without what a failover may have lost before it.
+bool RegisterHistory::may_be_nothing(const Span& span, const Failovers& failovers) const {
+    if (failovers.size() == 0) return false;
+    Tick last_write = std::numeric_limits<Tick>::min();
+    for (const auto& [number, version] : versions_) {
+        const Tick by = version.there_by();
+        if (!version.written || by == never || by >= span.begin) continue;
+        // What is seen again later was not lost, and was there in between.
+        const Tick last = std::max(by, version.seen ? version.last_read_begin : by);
+        if (!failovers.may_lose(by, last, span.end)) last_write = std::max(last_write, version.write.begin);
+    }
+    Tick covered = std::numeric_limits<Tick>::min();
+    for (const Clearing& clearing : clearings_) {
+        if (clearing.from < span.end) covered = std::max(covered, clearing.until);
+    }
+    return covered >= last_write;
+}
+
 // Ids --------------------------------------------------------------------------------------------------------------
 
-Deviations IdHistory::check(const std::vector<std::uint64_t>& found) const {
+Deviations IdHistory::check(const std::vector<std::uint64_t>& found, Failovers& failovers) const {
     Deviations deviations;
     std::unordered_set<std::uint64_t> seen;
     for (const std::uint64_t id : found) {
@@ -176,13 +210,16 @@ Deviations IdHistory::check(const std::vector<std::uint64_t>& found) const {
         const auto at = told_.find(id);
         if (at == told_.end()) {
             deviations.push_back(fmt::format("{}: {} is there, and nobody added it", name_, id));
-        } else if (at->second == Fate::not_applied) {
+        } else if (at->second.fate == Fate::not_applied) {
             deviations.push_back(
                 fmt::format("{}: {} is there, but its caller was told that it was not applied", name_, id));
         }
     }
-    for (const auto& [id, fate] : told_) {
-        if (fate == Fate::applied && !seen.contains(id)) {
+    for (const auto& [id, told] : told_) {
+        if (told.fate != Fate::applied || seen.contains(id)) continue;
+        if (failovers.may_lose(told.ended)) {
+            failovers.count_lost(1);
+        } else {
             deviations.push_back(fmt::format("{}: {} was applied, and is not there", name_, id));
         }
     }
@@ -212,36 +249,74 @@ void CounterHistory::incremented(Span span, Fate fate, std::optional<std::int64_
     if (fate == Fate::not_applied) return;
     ++(fate == Fate::applied ? applied_ : unknown_);
     begins_.push_back(span.begin);
+    if (fate == Fate::applied) ends_.push_back(span.end);
     if (reply) replies_.push_back({span, *reply});
 }
 
-Deviations CounterHistory::check(std::int64_t value) const {
-    Deviations deviations;
+Deviations CounterHistory::check(std::int64_t value, Failovers& failovers) const {
+    Deviations found;
+    check_total(value, found, failovers);
+    check_answers(found, failovers);
+    return found;
+}
+
+void CounterHistory::check_total(std::int64_t value, Deviations& found, Failovers& failovers) const {
     if (value < applied_) {
-        deviations.push_back(fmt::format("{}: {}, but {} INCRs were applied", name_, value, applied_));
-    }
-    if (value > applied_ + unknown_) {
-        deviations.push_back(
-            fmt::format("{}: {}, but at most {} INCRs were applied", name_, value, applied_ + unknown_));
-    }
-    std::unordered_set<std::int64_t> given;
-    for (const Seen& reply : replies_) {
-        if (!given.insert(reply.value).second) {
-            deviations.push_back(fmt::format("{}: {} was the answer to two INCRs", name_, reply.value));
+        const auto may_be_lost =
+            std::count_if(ends_.begin(), ends_.end(), [&](Tick end) { return failovers.may_lose(end); });
+        if (value >= applied_ - may_be_lost) {
+            failovers.count_lost(static_cast<std::uint64_t>(applied_ - value));
+        } else {
+            found.push_back(fmt::format("{}: {}, but {} INCRs were applied", name_, value, applied_));
         }
     }
-    // Of two calls of which one ended before the other began, the later saw more.
+    if (value > applied_ + unknown_) {
+        found.push_back(fmt::format("{}: {}, but at most {} INCRs were applied", name_, value, applied_ + unknown_));
+    }
+    // By value, and of the same value by time.
+    std::vector<Seen> replies = replies_;
+    std::sort(replies.begin(), replies.end(), [](const Seen& a, const Seen& b) {
+        return a.value != b.value ? a.value < b.value : a.span.end < b.span.end;
+    });
+    for (std::size_t i = 1; i < replies.size(); ++i) {
+        const Seen& before = replies[i - 1];
+        if (before.value != replies[i].value) continue;
+        if (failovers.may_lose(before.span.end, before.span.end, replies[i].span.end)) {
+            failovers.count_seen();
+        } else {
+            found.push_back(fmt::format("{}: {} was the answer to two INCRs", name_, before.value));
+        }
+    }
+}
+
+std::int64_t CounterHistory::most_before(Tick tick, Tick seen, const Failovers& failovers) const {
+    std::int64_t most = 0;
+    for (const Seen& reply : replies_) {
+        if (reply.span.end < tick && !failovers.may_lose(reply.span.end, reply.span.end, seen)) {
+            most = std::max(most, reply.value);
+        }
+    }
+    return most;
+}
+
+// Of two calls of which one ended before the other began, the later saw more.
+void CounterHistory::check_answers(Deviations& found, Failovers& failovers) const {
     std::vector<Seen> by_end = replies_;
     std::sort(by_end.begin(), by_end.end(), [](const Seen& a, const Seen& b) { return a.span.end < b.span.end; });
     for (std::size_t i = 1; i < by_end.size(); ++i) by_end[i].value = std::max(by_end[i].value, by_end[i - 1].value);
-    const auto most_before = [&](Tick tick) {
-        const auto at = std::lower_bound(by_end.begin(), by_end.end(), tick,
+    // What must have been applied before a call began, unless that was too much: then without what may have been lost.
+    const auto least_at = [&](const Span& span, std::int64_t most_allowed) {
+        const auto at = std::lower_bound(by_end.begin(), by_end.end(), span.begin,
                                          [](const Seen& one, Tick end) { return one.span.end < end; });
-        return at == by_end.begin() ? std::int64_t{0} : std::prev(at)->value;
+        const std::int64_t before = at == by_end.begin() ? 0 : std::prev(at)->value;
+        if (before <= most_allowed || failovers.size() == 0) return before;
+        const std::int64_t kept = most_before(span.begin, span.end, failovers);
+        if (kept <= most_allowed) failovers.count_seen();
+        return kept;
     };
     for (const Seen& reply : replies_) {
-        if (const std::int64_t before = most_before(reply.span.begin); before >= reply.value) {
-            deviations.push_back(
+        if (const std::int64_t before = least_at(reply.span, reply.value - 1); before >= reply.value) {
+            found.push_back(
                 fmt::format("{}: INCR answered {} after another had answered {}", name_, reply.value, before));
         }
     }
@@ -249,12 +324,11 @@ Deviations CounterHistory::check(std::int64_t value) const {
     std::sort(begins.begin(), begins.end());
     for (const Seen& read : reads_) {
         const auto most = std::lower_bound(begins.begin(), begins.end(), read.span.end) - begins.begin();
-        if (const std::int64_t before = most_before(read.span.begin); read.value < before || read.value > most) {
-            deviations.push_back(fmt::format("{}: GET answered {}, but at least {} and at most {} were applied then",
-                                             name_, read.value, before, most));
+        if (const std::int64_t before = least_at(read.span, read.value); read.value < before || read.value > most) {
+            found.push_back(fmt::format("{}: GET answered {}, but at least {} and at most {} were applied then", name_,
+                                        read.value, before, most));
         }
     }
-    return deviations;
 }
 
 }  // namespace redoubt::chaos

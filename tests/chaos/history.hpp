@@ -29,6 +29,37 @@ struct Span {
 /// What is wrong, one line each; empty: nothing.
 using Deviations = std::vector<std::string>;
 
+/// What failovers may lose. A replica has all that its master had done up to some moment shortly before it took its place;
+/// what the master acknowledged after that is gone, by the nature of asynchronous replication. It is counted apart, and
+/// everything else is a deviation as ever.
+class Failovers {
+public:
+    struct Failover {
+        Tick from = 0;   ///< what was acknowledged before this, the heir has
+        Tick at = 0;     ///< nobody sees the heir's data before this
+        Tick until = 0;  ///< the old master acknowledged nothing after this
+    };
+    void add(Failover failover) { all_.push_back(failover); }
+    std::size_t size() const noexcept { return all_.size(); }
+
+    /// What was known to be done at `known`, and was last seen at `last`, may be missing at `seen`.
+    bool may_lose(Tick known, Tick last, Tick seen) const noexcept;
+    bool may_lose(Tick known) const noexcept { return may_lose(known, known, never); }
+
+    /// Writes that are gone.
+    void count_lost(std::uint64_t writes) noexcept { lost_ += writes; }
+    std::uint64_t lost() const noexcept { return lost_; }
+    /// What would be a deviation if there had been no failover, but is not one write that is gone: something older was
+    /// seen again.
+    void count_seen() noexcept { ++seen_; }
+    std::uint64_t seen() const noexcept { return seen_; }
+
+private:
+    std::vector<Failover> all_;
+    std::uint64_t lost_ = 0;
+    std::uint64_t seen_ = 0;
+};
+
 /// One key (or one field of a hash) that several clients write, each time with a version that is never used again.
 ///
 /// The check is that of linearisability for a register with unique values (Gibbons and Korach, "Testing shared
@@ -54,7 +85,11 @@ public:
     /// nullopt: there was nothing.
     void read(Span span, std::optional<std::uint64_t> version);
 
-    Deviations check() const;
+    Deviations check() const {
+        Failovers none;
+        return check(none);
+    }
+    Deviations check(Failovers& failovers) const;
     std::size_t versions() const noexcept { return versions_.size(); }
 
     /// The server's clock counts in milliseconds, and looks at them once a turn of its loop.
@@ -81,6 +116,7 @@ private:
         Tick begin = 0;
         Tick end = 0;
         std::uint64_t version = 0;
+        Tick known = 0;  // by when it was certainly done
         const char* what = "SET";
     };
     struct Expiry {
@@ -89,8 +125,9 @@ private:
         Tick time_to_live = 0;
     };
     void check_versions(Deviations& found) const;
-    void check_order(Deviations& found) const;
-    void check_nothing(Deviations& found) const;
+    void check_order(Deviations& found, Failovers& failovers) const;
+    void check_nothing(Deviations& found, Failovers& failovers) const;
+    bool may_be_nothing(const Span& span, const Failovers& failovers) const;
     bool is_alone(const Expiry& expiry) const noexcept;
 
     std::string name_;
@@ -106,14 +143,23 @@ private:
 class IdHistory {
 public:
     explicit IdHistory(std::string name) : name_(std::move(name)) {}
-    void added(std::uint64_t id, Fate fate) { told_[id] = fate; }
+    /// `ended`: when the caller was told.
+    void added(std::uint64_t id, Fate fate, Tick ended = 0) { told_[id] = {fate, ended}; }
     /// `found`: what the server has, in any order.
-    Deviations check(const std::vector<std::uint64_t>& found) const;
-    const std::unordered_map<std::uint64_t, Fate>& told() const noexcept { return told_; }
+    Deviations check(const std::vector<std::uint64_t>& found) const {
+        Failovers none;
+        return check(found, none);
+    }
+    Deviations check(const std::vector<std::uint64_t>& found, Failovers& failovers) const;
+    struct Told {
+        Fate fate = Fate::unknown;
+        Tick ended = 0;
+    };
+    const std::unordered_map<std::uint64_t, Told>& told() const noexcept { return told_; }
 
 private:
     std::string name_;
-    std::unordered_map<std::uint64_t, Fate> told_;
+    std::unordered_map<std::uint64_t, Told> told_;
 };
 
 /// What one transaction does to two collections is in both or in neither.
@@ -128,19 +174,28 @@ public:
     void incremented(Span span, Fate fate, std::optional<std::int64_t> reply);
     void read(Span span, std::int64_t value) { reads_.push_back({span, value}); }
     /// `value`: what the server has in the end.
-    Deviations check(std::int64_t value) const;
+    Deviations check(std::int64_t value) const {
+        Failovers none;
+        return check(value, none);
+    }
+    Deviations check(std::int64_t value, Failovers& failovers) const;
 
 private:
     struct Seen {
         Span span;
         std::int64_t value = 0;
     };
+    void check_total(std::int64_t value, Deviations& found, Failovers& failovers) const;
+    void check_answers(Deviations& found, Failovers& failovers) const;
+    /// The most that was answered before this moment, but for what may have been lost between the two.
+    std::int64_t most_before(Tick tick, Tick seen, const Failovers& failovers) const;
     std::string name_;
     std::int64_t applied_ = 0;
     std::int64_t unknown_ = 0;
     std::vector<Seen> replies_;
     std::vector<Seen> reads_;
     std::vector<Tick> begins_;  // of those that may have been applied
+    std::vector<Tick> ends_;    // of those that were
 };
 
 }  // namespace redoubt::chaos

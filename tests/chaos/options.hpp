@@ -15,9 +15,11 @@ struct Options {
     std::uint64_t seed = 0;
     std::string server = "redis";
     std::string json;
-    bool sabotage = false;      ///< changes what is stored behind everybody's back: it must then fail
-    double print_schedule = 0;  ///< only print what would be done in so many seconds
-    std::uint32_t cycles = 0;   ///< the other program: kill and restart under 1,000 callers
+    bool sabotage = false;                ///< changes what is stored behind everybody's back: it must then fail
+    double print_schedule = 0;            ///< only print what would be done in so many seconds
+    std::uint32_t cycles = 0;             ///< the other program: kill and restart under 1,000 callers
+    std::string topology = "standalone";  ///< or `sentinel`
+    std::uint32_t failovers = 20;         ///< with Sentinels
 };
 
 /// A server with an AOF that is written before anybody is told.
@@ -27,5 +29,7 @@ RedisServiceConfig short_times(std::string url);
 
 /// See cycles.cpp. True: nothing grew, and everybody had an answer in time.
 bool run_cycles(const Options& options);
+/// See failovers.cpp. True: no deviations, and each time callers were served again soon enough.
+bool run_failovers(const Options& options);
 
 }  // namespace redoubt::chaos

@@ -13,17 +13,21 @@ namespace {
 constexpr std::array<Certainty, Tally::certainties> all_certainties{Certainty::not_sent, Certainty::rejected,
                                                                     Certainty::unknown, Certainty::applied};
 
-Duration worst(const std::vector<Duration>& times) {
-    return times.empty() ? Duration{} : *std::max_element(times.begin(), times.end());
-}
-
 std::uint64_t above(const std::vector<Duration>& times, Duration bound) {
     return static_cast<std::uint64_t>(std::count_if(times.begin(), times.end(), [&](Duration t) { return t > bound; }));
+}
+
+void print_line(std::ostream& out, std::string_view what, std::uint64_t count) {
+    out << fmt::format("{:<40} {:>10}\n", what, count);
 }
 
 }  // namespace
 
 double in_ms(Duration time) noexcept { return std::chrono::duration<double, std::milli>(time).count(); }
+
+Duration worst(const std::vector<Duration>& times) {
+    return times.empty() ? Duration{} : *std::max_element(times.begin(), times.end());
+}
 
 Duration median(std::vector<Duration> times) {
     if (times.empty()) return {};
@@ -32,13 +36,39 @@ Duration median(std::vector<Duration> times) {
     return *middle;
 }
 
+void print_outcomes(std::ostream& out, const Tally& tally) {
+    print_line(out, "outcome: success", tally.ok);
+    for (const Certainty certainty : all_certainties) {
+        print_line(out, fmt::format("outcome: {}", to_string(certainty)),
+                   tally.failed[static_cast<std::size_t>(certainty)]);
+    }
+    for (std::size_t kind = 0; kind < Tally::kinds; ++kind) {
+        if (tally.by_kind[kind] == 0) continue;
+        print_line(out, fmt::format("  {}", to_string(static_cast<ErrorKind>(kind))), tally.by_kind[kind]);
+    }
+}
+
+boost::json::object outcomes_json(const Tally& tally) {
+    boost::json::object outcomes{{"success", tally.ok}};
+    for (const Certainty certainty : all_certainties) {
+        outcomes[to_string(certainty)] = tally.failed[static_cast<std::size_t>(certainty)];
+    }
+    return outcomes;
+}
+
+boost::json::object errors_json(const Tally& tally) {
+    boost::json::object errors;
+    for (std::size_t kind = 0; kind < Tally::kinds; ++kind) {
+        if (tally.by_kind[kind] != 0) errors[to_string(static_cast<ErrorKind>(kind))] = tally.by_kind[kind];
+    }
+    return errors;
+}
+
 void print(std::ostream& out, const Summary& summary) {
     const Tally& tally = summary.tally;
     out << fmt::format("{}, seed {}, {:.0f} s, {} coroutines and {} threads\n", summary.server, summary.seed,
                        summary.seconds, summary.coroutines, summary.threads);
-    const auto line = [&](std::string_view what, std::uint64_t count) {
-        out << fmt::format("{:<40} {:>10}\n", what, count);
-    };
+    const auto line = [&](std::string_view what, std::uint64_t count) { print_line(out, what, count); };
     const auto times = [&](std::string_view what, Duration time) {
         out << fmt::format("{:<40} {:>10.1f} ms\n", what, in_ms(time));
     };
@@ -50,14 +80,7 @@ void print(std::ostream& out, const Summary& summary) {
     for (std::size_t i = 0; i < testing::fault_kinds; ++i) {
         line(fmt::format("fault: {}", to_string(static_cast<testing::FaultKind>(i))), summary.network_faults[i]);
     }
-    line("outcome: success", tally.ok);
-    for (const Certainty certainty : all_certainties) {
-        line(fmt::format("outcome: {}", to_string(certainty)), tally.failed[static_cast<std::size_t>(certainty)]);
-    }
-    for (std::size_t kind = 0; kind < Tally::kinds; ++kind) {
-        if (tally.by_kind[kind] == 0) continue;
-        line(fmt::format("  {}", to_string(static_cast<ErrorKind>(kind))), tally.by_kind[kind]);
-    }
+    print_outcomes(out, tally);
     line("wires lost", summary.wires_lost);
     line("times that a breaker opened", summary.breaker_opened);
     line("restarts with a measured recovery", summary.recoveries.size());
@@ -85,14 +108,6 @@ std::string to_json(const Summary& summary) {
     for (std::size_t i = 0; i < testing::fault_kinds; ++i) {
         faults[to_string(static_cast<testing::FaultKind>(i))] = summary.network_faults[i];
     }
-    boost::json::object outcomes{{"success", tally.ok}};
-    for (const Certainty certainty : all_certainties) {
-        outcomes[to_string(certainty)] = tally.failed[static_cast<std::size_t>(certainty)];
-    }
-    boost::json::object errors;
-    for (std::size_t kind = 0; kind < Tally::kinds; ++kind) {
-        errors[to_string(static_cast<ErrorKind>(kind))] = tally.by_kind[kind];
-    }
     const boost::json::object object{
         {"server", summary.server},
         {"seed", summary.seed},
@@ -102,8 +117,8 @@ std::string to_json(const Summary& summary) {
         {"operations", tally.operations},
         {"commands", tally.commands},
         {"faults", faults},
-        {"outcomes", outcomes},
-        {"errors", errors},
+        {"outcomes", outcomes_json(tally)},
+        {"errors", errors_json(tally)},
         {"wires_lost", summary.wires_lost},
         {"breaker_opened", summary.breaker_opened},
         {"restarts", summary.recoveries.size()},

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/json/object.hpp>
+
 #include "chaos/caller.hpp"
 #include "chaos/villain.hpp"
 #include "support/fault_schedule.hpp"
@@ -34,10 +36,15 @@ struct Summary {
     std::uint64_t stuck = 0;
 };
 void print(std::ostream& out, const Summary& summary);
+/// Its lines about how calls ended.
+void print_outcomes(std::ostream& out, const Tally& tally);
+boost::json::object outcomes_json(const Tally& tally);
+boost::json::object errors_json(const Tally& tally);
 std::string to_json(const Summary& summary);
 
 double in_ms(Duration time) noexcept;
 /// 0 when there are none.
+Duration worst(const std::vector<Duration>& times);
 Duration median(std::vector<Duration> times);
 
 }  // namespace redoubt::chaos

@@ -27,7 +27,7 @@ void append(Deviations& to, Deviations&& from) {
 
 std::vector<std::uint64_t> told_ids(const Ids& ids) {
     std::vector<std::uint64_t> all;
-    for (const auto& [id, fate] : ids.history().told()) all.push_back(id);
+    for (const auto& [id, told] : ids.history().told()) all.push_back(id);
     return all;
 }
 
@@ -107,15 +107,22 @@ Ids& World::ids(const std::string& name, std::uint64_t id) {
     return *made;
 }
 
-World::Checked World::check(const ProjectIsolatedRedisClient& redis) {
+void World::sabotage(const ProjectIsolatedRedisClient& redis) {
+    const std::string stream = "stream:0";
+    redis.lpop("list:0");
+    const std::vector<StreamEntry> entries = redis.xrange(stream);
+    redis.xadd(stream, "id", entries.at(0).fields.at(0).second);
+}
+
+World::Checked World::check(const ProjectIsolatedRedisClient& redis, Failovers& failovers) {
     Checked checked;
-    check_registers(redis, checked);
-    check_collections(redis, checked);
-    check_counters(redis, checked);
+    check_registers(redis, failovers, checked);
+    check_collections(redis, failovers, checked);
+    check_counters(redis, failovers, checked);
     return checked;
 }
 
-void World::check_registers(const ProjectIsolatedRedisClient& redis, Checked& checked) {
+void World::check_registers(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked) {
     for (const auto& [place, one] : registers_) {
         const Tick begin = now();
         const MaybeText value = one->is_field() ? redis.hget(one->key(), one->field()) : redis.get(one->key());
@@ -123,12 +130,12 @@ void World::check_registers(const ProjectIsolatedRedisClient& redis, Checked& ch
         one->note([&](RegisterHistory& history) {
             history.read(span, value ? std::optional(Register::version_of(*value)) : std::nullopt);
         });
-        append(checked.deviations, one->check());
+        append(checked.deviations, one->check(failovers));
         ++checked.keys;
     }
 }
 
-void World::check_collections(const ProjectIsolatedRedisClient& redis, Checked& checked) {
+void World::check_collections(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked) {
     std::vector<std::uint64_t> in_transaction_lists;
     for (const auto& [name, ids] : ids_) {
         std::vector<std::uint64_t> found;
@@ -139,15 +146,15 @@ void World::check_collections(const ProjectIsolatedRedisClient& redis, Checked& 
         } else {
             for (const std::string& element : redis.lrange(ids->key(), 0, -1)) found.push_back(number_of(element));
         }
-        append(checked.deviations, ids->history().check(found));
+        append(checked.deviations, ids->history().check(found, failovers));
         checked.keys += 1;
         if (name.first != "tlist") continue;
         in_transaction_lists.insert(in_transaction_lists.end(), found.begin(), found.end());
     }
     const auto unique = ids_with_keys(redis, unique_, unique_key, checked.deviations);
-    append(checked.deviations, unique_.history().check(unique));
+    append(checked.deviations, unique_.history().check(unique, failovers));
     const auto with_keys = ids_with_keys(redis, transaction_keys_, transaction_key, checked.deviations);
-    append(checked.deviations, transaction_keys_.history().check(with_keys));
+    append(checked.deviations, transaction_keys_.history().check(with_keys, failovers));
     append(checked.deviations, check_together("transactions", in_transaction_lists, with_keys));
     const auto counted = static_cast<std::uint64_t>(Counter::number_of(redis.get(transaction_counter_.key())));
     if (counted != with_keys.size()) {
@@ -157,9 +164,9 @@ void World::check_collections(const ProjectIsolatedRedisClient& redis, Checked& 
     checked.keys += unique.size() + with_keys.size();
 }
 
-void World::check_counters(const ProjectIsolatedRedisClient& redis, Checked& checked) {
+void World::check_counters(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked) {
     const auto check_one = [&](const Counter& counter) {
-        append(checked.deviations, counter.history().check(Counter::number_of(redis.get(counter.key()))));
+        append(checked.deviations, counter.history().check(Counter::number_of(redis.get(counter.key())), failovers));
         ++checked.keys;
     };
     for (const Counter& counter : counters_) check_one(counter);

@@ -43,7 +43,7 @@ public:
     /// A value that was read: its version. A value that is none of ours is version 0, which nobody writes.
     static std::uint64_t version_of(std::string_view value);
     static std::string value_of(std::uint64_t version, std::size_t padding);
-    Deviations check() const { return history_.check(); }
+    Deviations check(Failovers& failovers) const { return history_.check(failovers); }
 
 private:
     std::string key_;
@@ -58,9 +58,9 @@ class Ids {
 public:
     explicit Ids(std::string key) : key_(std::move(key)), history_(key_) {}
     const std::string& key() const noexcept { return key_; }
-    void added(std::uint64_t id, Fate fate) {
+    void added(std::uint64_t id, Fate fate, Tick ended) {
         const std::lock_guard lock(mutex_);
-        history_.added(id, fate);
+        history_.added(id, fate, ended);
     }
     const IdHistory& history() const noexcept { return history_; }
 
@@ -103,8 +103,9 @@ constexpr std::size_t register_kinds = static_cast<std::size_t>(RegisterKind::re
 class World {
 public:
     World() : begin_(Clock::now()) {}
-    Tick now() const noexcept {
-        return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin_).count();
+    Tick now() const noexcept { return tick_of(Clock::now()); }
+    Tick tick_of(TimePoint time) const noexcept {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(time - begin_).count();
     }
     std::uint64_t next_version() noexcept { return ++last_version_; }
     std::uint64_t next_id() noexcept { return ++last_id_; }
@@ -115,8 +116,8 @@ public:
     Register& reg(RegisterKind kind, std::uint32_t slot);
     Ids& list_of(std::uint64_t id) { return ids("list", id); }
     Ids& stream_of(std::uint64_t id) { return ids("stream", id); }
-    static std::string first_list() { return "list:0"; }
-    static std::string first_stream() { return "stream:0"; }
+    /// One write lost, one applied twice: `check` must find both.
+    static void sabotage(const ProjectIsolatedRedisClient& redis);
     Ids& unique() noexcept { return unique_; }
     static std::string unique_key(std::uint64_t id) { return "unique:" + std::to_string(id); }
     Counter& counter(std::uint32_t at) noexcept { return counters_[at]; }
@@ -134,14 +135,14 @@ public:
         std::uint64_t keys = 0;
         Deviations deviations;
     };
-    /// Reads all there is, and compares. Nothing may be under way any more.
-    Checked check(const ProjectIsolatedRedisClient& redis);
+    /// Reads all there is, and compares. Nothing may be under way any more. `failovers` may have lost some of it.
+    Checked check(const ProjectIsolatedRedisClient& redis, Failovers& failovers);
 
 private:
     Ids& ids(const std::string& name, std::uint64_t id);
-    void check_registers(const ProjectIsolatedRedisClient& redis, Checked& checked);
-    void check_collections(const ProjectIsolatedRedisClient& redis, Checked& checked);
-    void check_counters(const ProjectIsolatedRedisClient& redis, Checked& checked);
+    void check_registers(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked);
+    void check_collections(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked);
+    void check_counters(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked);
 
     TimePoint begin_;
     std::atomic<std::uint64_t> last_version_{0};
