@@ -66,6 +66,7 @@ public:
     const std::shared_ptr<pool::Node>& unknown() const noexcept { return unknown_; }
 
     SlotOwners& owners() noexcept { return owners_; }
+    const SlotOwners& owners() const noexcept { return owners_; }
     std::vector<std::shared_ptr<pool::Node>> all() const;
     void stop();
     void stop_dials();
