@@ -144,5 +144,22 @@ TEST_P(LiveSlotsTest, KeysAndMapsAreAsTheServerSays) {
 INSTANTIATE_TEST_SUITE_P(BothServers, LiveSlotsTest, ::testing::ValuesIn(testing::server_programs()),
                          [](const auto& parameter) { return parameter.param.substr(0, parameter.param.find('-')); });
 
+TEST(KeySlots, AgreeWithTheWholeKeyWhateverThePrefixAndTheBraces) {
+    const std::vector<std::string> pieces{"", "a", "{", "}", "{}", "{t}", "key", "}{", "{{x}", "{a"};
+    for (const std::string prefix : {"", "proj:a:", "proj:{a}:", "p{", "p{}:", "p}{x:"}) {
+        const KeySlots slots(prefix);
+        for (const std::string& one : pieces) {
+            for (const std::string& two : pieces) {
+                for (const std::string& three : pieces) {
+                    const std::string key = one + two + three;
+                    ASSERT_EQ(slots(key), slot_of(prefix + key)) << prefix << ' ' << key;
+                }
+            }
+        }
+    }
+    EXPECT_EQ(KeySlots("proj:{a}:").only(), slot_of("a"));
+    EXPECT_EQ(KeySlots("proj:a:").only(), any_slot);
+}
+
 }  // namespace
 }  // namespace redoubt::topology

@@ -223,7 +223,9 @@ std::optional<Error> Dispatcher::run_parts(const EncodedCommands& commands, std:
     CallReport report;
     if (Telemetry* const told = watcher()) report_start(report, *told, BytesRequest(commands, name), whole);
     std::optional<JointSink> joint;
-    if (commands.joint() != nullptr) joint.emplace(*commands.joint());
+    if (commands.joint() != nullptr) {
+        joint.emplace(commands, [this](std::uint32_t slot) { return router_->shard_from(slot); });
+    }
     Gathering gathering(commands, joint ? static_cast<ReplySink&>(*joint) : sink);
     const auto node_of = [this](std::uint16_t slot) -> const void* { return route(false, slot).pool; };
     pool::Node* at = nullptr;

@@ -8,7 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "base/text_values.hpp"
 #include "connection/server_error.hpp"
+#include "dispatch/split_command.hpp"
 
 namespace redoubt::dispatch {
 namespace {
@@ -96,6 +98,7 @@ void Gathering::fail_rest(const Part& part, std::uint32_t answered, const Error&
 
 ReadOutcome JointSink::read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& /*prefix*/) {
     using Kind = EncodedCommands::Joint::Kind;
+    if (joint_.kind == Kind::scan) return read_page(cursor);
     const std::vector<std::uint32_t>& keys = joint_.keys[index];
     const ReplyNode head = cursor.peek();
     if (joint_.kind == Kind::sum) {
@@ -118,7 +121,7 @@ void JointSink::fail(std::uint32_t index, const Error& error) { failed_.push_bac
 
 std::optional<Error> JointSink::finish(ReplySink& sink, const KeyPrefix& prefix, std::string_view name) {
     using Kind = EncodedCommands::Joint::Kind;
-    if (!failed_.empty()) return partial_failure(name);
+    if (!failed_.empty()) return joint_.kind == Kind::scan ? failed_.front().error : partial_failure(name);
     std::string frame;
     switch (joint_.kind) {
         case Kind::values:
@@ -127,11 +130,35 @@ std::optional<Error> JointSink::finish(ReplySink& sink, const KeyPrefix& prefix,
             break;
         case Kind::sum: frame = fmt::format(":{}\r\n", sum_); break;
         case Kind::ok: frame = "+OK\r\n"; break;
+        case Kind::scan: frame = page(); break;
     }
     ReplyCursor cursor(frame);
     const ReadOutcome outcome = sink.read(0, cursor, prefix);
     if (!outcome) return error_of_shape(outcome);
     return std::nullopt;
+}
+
+ReadOutcome JointSink::read_page(ReplyCursor& cursor) {
+    const ReplyNode head = cursor.next();
+    if (head.type != RespType::array || head.integer != 2) return ReadOutcome::mismatch("a cursor and a page", head);
+    const ReplyNode at = cursor.next();
+    const auto number = base::parse_unsigned<std::uint64_t>(at.text);
+    if (!number || *number > most_scan_cursor) return ReadOutcome::mismatch("a cursor below 2^50", at);
+    cursor_ = *number;
+    values_.front() = cursor.take_raw();
+    return ReadOutcome::ok();
+}
+
+// Behind the last page of a node comes the first one of the next.
+std::string JointSink::page() const {
+    std::uint64_t next = 0;
+    if (cursor_ != 0) {
+        next = scan_cursor(slot_, cursor_);
+    } else if (const std::optional<std::uint16_t> shard = shard_from_(slot_ + 1u)) {
+        next = scan_cursor(*shard, 0);
+    }
+    const std::string text = std::to_string(next);
+    return fmt::format("*2\r\n${}\r\n{}\r\n{}", text.size(), text, values_.front());
 }
 
 Error JointSink::partial_failure(std::string_view name) const {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <redoubt/dispatch/call.hpp>
@@ -82,8 +83,13 @@ private:
 /// Makes one reply of those of a command that was split over slots.
 class JointSink final : public ReplySink {
 public:
-    explicit JointSink(const EncodedCommands::Joint& joint)
-        : joint_(joint), values_(joint.kind == EncodedCommands::Joint::Kind::values ? joint.count : 0) {}
+    /// See `topology::Router::shard_from`.
+    using ShardFrom = std::function<std::optional<std::uint16_t>(std::uint32_t slot)>;
+    JointSink(const EncodedCommands& commands, ShardFrom shard_from)
+        : joint_(*commands.joint()),
+          slot_(commands.places().front().slot),
+          shard_from_(std::move(shard_from)),
+          values_(joint_.count) {}
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override;
     void fail(std::uint32_t index, const Error& error) override;
     /// All have answered: gives the reply to whoever made the command, or says what became of which keys.
@@ -91,13 +97,18 @@ public:
 
 private:
     Error partial_failure(std::string_view name) const;
+    ReadOutcome read_page(ReplyCursor& cursor);
+    std::string page() const;
 
     struct Failed {
         std::uint32_t command;
         Error error;
     };
     const EncodedCommands::Joint& joint_;
-    std::vector<std::string> values_;  // replies of single keys, as they came
+    const std::uint16_t slot_;  // of a SCAN: by which its node is known
+    const ShardFrom shard_from_;
+    std::uint64_t cursor_ = 0;         // of a SCAN: at its node
+    std::vector<std::string> values_;  // replies of single keys, as they came; of a SCAN the page's keys
     std::int64_t sum_ = 0;
     std::vector<Failed> failed_;
 };

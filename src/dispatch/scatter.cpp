@@ -48,9 +48,15 @@ private:
 
 Scatter::Scatter(AsyncCall& call, ReplySink& sink)
     : call_(call),
-      joint_(call.commands_.joint() != nullptr ? std::optional<JointSink>(std::in_place, *call.commands_.joint())
-                                               : std::nullopt),
-      gathering_(call.commands_, joint_ ? static_cast<ReplySink&>(*joint_) : sink) {}
+      gathering_(call.commands_, make_joint(call) ? static_cast<ReplySink&>(*joint_) : sink) {}
+
+bool Scatter::make_joint(AsyncCall& call) {
+    if (call.commands_.joint() == nullptr) return false;
+    joint_.emplace(call.commands_, [&dispatcher = call.dispatcher_](std::uint32_t slot) {
+        return dispatcher.router().shard_from(slot);
+    });
+    return true;
+}
 
 Scatter::~Scatter() = default;
 

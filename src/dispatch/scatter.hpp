@@ -25,6 +25,7 @@ public:
 
 private:
     class Part;
+    bool make_joint(AsyncCall& call);
     void ended(Part& part);
     void abandoned(Part& part) noexcept;
     bool has(const Part* part) const noexcept;

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/text_values.hpp"
+
 namespace redoubt::dispatch {
 namespace {
 
@@ -87,6 +89,37 @@ bool split_over_slots(const CommandSpec& spec, RetryCategory retry, std::span<co
     }
     into.set_joint(std::move(joint));
     return true;
+}
+
+std::optional<Error> place_scan(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
+                                const KeyPrefix& prefix,
+                                const std::function<std::optional<std::uint16_t>(std::uint32_t slot)>& shard_from,
+                                EncodedCommands& into) {
+    const auto refuse = [](ErrorKind kind, std::string_view why) {
+        return Error::of(kind, Certainty::not_sent, Stage::admission, why);
+    };
+    std::optional<std::uint64_t> cursor;
+    if (!arguments.empty() && arguments[0].kind() == Argument::Kind::unsigned_integer) {
+        cursor = arguments[0].as_unsigned_integer();
+    } else if (!arguments.empty() && arguments[0].kind() == Argument::Kind::text) {
+        cursor = base::parse_unsigned<std::uint64_t>(arguments[0].as_text());
+    }
+    if (!cursor) return refuse(ErrorKind::configuration, "the cursor of SCAN must be a number");
+    if (*cursor >> scan_cursor_bits >= topology::slot_count) {
+        return refuse(ErrorKind::configuration, "the cursor of SCAN is none that a scan of this Cluster has given");
+    }
+    const auto wanted = static_cast<std::uint16_t>(*cursor >> scan_cursor_bits);
+    // Only the first one may have been given for another node.
+    const std::optional<std::uint16_t> shard = *cursor == 0 ? shard_from(0) : std::optional(wanted);
+    if (!shard) {
+        return refuse(ErrorKind::connection, "the nodes of the Cluster are not known yet, so that nothing can be scanned");
+    }
+    std::vector<Argument> at_node(arguments.begin(), arguments.end());
+    at_node.front() = Argument::unsigned_integer(*cursor & most_scan_cursor);
+    into.append(spec, retry, at_node, prefix);
+    into.set_slot(*shard);
+    into.set_joint({Joint::Kind::scan, 1, {}});
+    return std::nullopt;
 }
 
 }  // namespace redoubt::dispatch

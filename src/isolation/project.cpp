@@ -134,30 +134,52 @@ std::optional<Error> Project::run_spread(const CommandSpec& spec, std::span<cons
                                          const CallOptions& options) {
     const topology::KeySlots& slots = dispatcher_->key_slots();
     const dispatch::KeyPlace place = dispatch::place_of(spec, arguments, slots);
-    if (place.other == 0) {
+    if (place.other == 0 && spec.reply != ReplyRule::scan_page) {
         request.set_slot(place.slot);
         return dispatcher_->run(request, sink, prefix_, options);
     }
     EncodedCommands several;
-    if (dispatch::split_over_slots(spec, request.retry(), arguments, prefix_, slots, several)) {
-        return dispatcher_->run_parts(several, spec.name, sink, prefix_, options);
+    if (std::optional<Error> refused = spread_out(spec, request.retry(), arguments, place, several)) {
+        return refuse_call(std::move(*refused), spec.name, options);
     }
-    return refuse_call(dispatch::cross_slot_error(spec, place), spec.name, options);
+    return dispatcher_->run_parts(several, spec.name, sink, prefix_, options);
 }
 
-std::optional<Error> Project::encode_over_slots(const CommandView& command, EncodedCommands& into) const {
-    if (!command.invalid().empty()) return invalid(command);
+// One whose keys are in several slots, or that has none and walks all nodes.
+std::optional<Error> Project::spread_out(const CommandSpec& spec, RetryCategory retry,
+                                         std::span<const Argument> arguments, const dispatch::KeyPlace& place,
+                                         EncodedCommands& into) const {
+    if (spec.reply == ReplyRule::scan_page) {
+        const auto shard_from = [this](std::uint32_t slot) { return dispatcher_->router().shard_from(slot); };
+        std::optional<Error> refused = dispatch::place_scan(spec, retry, arguments, prefix_, shard_from, into);
+        if (refused) return refusal(std::move(*refused), spec.name);
+        return refused;
+    }
     const topology::KeySlots& slots = dispatcher_->key_slots();
-    const dispatch::KeyPlace place = dispatch::place_of(command.spec(), command.arguments(), slots);
-    const bool split = place.other != 0 && dispatch::split_over_slots(command.spec(), command.retry(),
-                                                                      command.arguments(), prefix_, slots, into);
-    return split ? std::nullopt : encode(command, into);
+    if (dispatch::split_over_slots(spec, retry, arguments, prefix_, slots, into)) return std::nullopt;
+    return refusal(dispatch::cross_slot_error(spec, place), spec.name);
+}
+
+std::optional<Error> Project::encode_over_slots(const CommandSpec& spec, RetryCategory retry,
+                                                std::span<const Argument> arguments, Duration block_time,
+                                                EncodedCommands& into) const {
+    const dispatch::KeyPlace place = dispatch::place_of(spec, arguments, dispatcher_->key_slots());
+    if (place.other != 0 || spec.reply == ReplyRule::scan_page) return spread_out(spec, retry, arguments, place, into);
+    into.add_place(place.slot, retry);
+    into.append(spec, retry, arguments, prefix_, block_time);
+    return std::nullopt;
 }
 
 std::optional<Error> Project::place(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                                     EncodedCommands& into) const {
     const dispatch::KeyPlace place = dispatch::place_of(spec, arguments, dispatcher_->key_slots());
     if (place.other != 0) return refusal(dispatch::cross_slot_error(spec, place), spec.name);
+    if (spec.reply == ReplyRule::scan_page) {
+        return refusal(Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                                 "in a Cluster a SCAN walks all nodes, so that it is a call of its own: not in a pipeline "
+                                 "or a transaction"),
+                       spec.name);
+    }
     into.add_place(place.slot, retry);
     return std::nullopt;
 }
@@ -201,15 +223,8 @@ std::optional<Error> Project::encode_raw(std::span<const std::string_view> words
     if (!command) return refusal(command.error(), {});
     if (std::optional<Error> refused = without_grant(command->spec())) return refused;
     rule = command->spec().reply;
-    if (spread_) [[unlikely]] {
-        const topology::KeySlots& slots = dispatcher_->key_slots();
-        const dispatch::KeyPlace at = dispatch::place_of(command->spec(), command->arguments(), slots);
-        const bool split = at.other != 0 && into.count() == 0 &&
-                           dispatch::split_over_slots(command->spec(), command->retry(), command->arguments(), prefix_,
-                                                      slots, into);
-        if (split) return std::nullopt;
-        if (at.other != 0) return refusal(dispatch::cross_slot_error(command->spec(), at), command->spec().name);
-        into.add_place(at.slot, command->retry());
+    if (spread_) {
+        return encode_over_slots(command->spec(), command->retry(), command->arguments(), command->block_time(), into);
     }
     into.append(command->spec(), command->retry(), command->arguments(), prefix_, command->block_time());
     return std::nullopt;

@@ -66,8 +66,12 @@ void EncodedCommands::add_place(std::uint16_t slot, RetryCategory retry) {
 }
 
 void EncodedCommands::set_joint(Joint joint) {
-    if (!parts_) parts_ = std::make_unique<Parts>();
+    if (!parts_) {
+        parts_ = std::make_unique<Parts>();
+        parts_->places.push_back({0, slot_, retry_});
+    }
     parts_->joint = std::move(joint);
+    slot_ = many_slots;  // no call of its own
 }
 
 EncodedCommands EncodedCommands::select(std::span<const std::uint32_t> commands) const {

@@ -305,6 +305,13 @@ MetricsSnapshot RedisConnectionFactory::snapshot() const {
     snapshot.projects = impl_->projects_count();
     impl_->for_each_pool([&](pool::Pool& pool) { snapshot.pools.push_back(snapshot_of(pool)); });
     impl_->topology->for_each_node([&](pool::Node& node) { snapshot.nodes.push_back(snapshot_of(node)); });
+    if (const auto cluster = impl_->topology->cluster()) {
+        snapshot.cluster.emplace();
+        for (const auto& one : cluster->members) {
+            snapshot.cluster->members.push_back({one.endpoint, one.master, one.online, one.slots});
+        }
+        snapshot.cluster->uncovered = cluster->uncovered;
+    }
     const IsolationCounters& isolation = isolation_counters();
     snapshot.isolation_refusals = isolation.refusals.load(std::memory_order_relaxed);
     snapshot.isolation_foreign_names = isolation.foreign_names.load(std::memory_order_relaxed);

@@ -154,6 +154,25 @@ json::object judge_health(const std::vector<NodeReading>& nodes, HealthContext c
         listed.push_back(node_json(node, judged));
         if (!first) first = judged;
     }
+    // Calls on the keys of these slots fail, wherever they are sent.
+    if (const json::value* const cluster = context.factory.if_contains("cluster")) {
+        std::string uncovered;
+        for (const json::value& range : cluster->at("uncovered").as_array()) {
+            if (!uncovered.empty()) uncovered += ", ";
+            uncovered += std::string_view(range.as_string());
+        }
+        if (!uncovered.empty()) {
+            status = service = Status::unhealthy;
+            problems.emplace_back(fmt::format("no master serves the slots {}", uncovered));
+        }
+        for (const auto& [endpoint, node] : context.factory.at("nodes").as_object()) {
+            const std::string_view state = node.at("circuit_breaker").at("state").as_string();
+            if (endpoint == std::string_view(nodes.front().sample.endpoint)) continue;
+            if (state != "open" && state != "forced_open") continue;
+            status = service = Status::unhealthy;
+            problems.emplace_back(fmt::format("{}: the circuit breaker is {}", std::string_view(endpoint), state));
+        }
+    }
     const NodeReading& main = nodes.front();
     context.factory["status"] = name_of(service);
     return {{"status", name_of(status)},

@@ -63,6 +63,24 @@ json::object node_json(const NodeSnapshot& node) {
             {"circuit_breaker", breaker_json(node)}};
 }
 
+json::object cluster_json(const ClusterSnapshot& cluster) {
+    json::array members;
+    std::uint64_t covered = 0;
+    for (const ClusterSnapshot::Member& one : cluster.members) {
+        covered += one.slots;
+        members.push_back({{"endpoint", one.endpoint},
+                           {"role", one.master ? "master" : "replica"},
+                           {"online", one.online},
+                           {"slots", one.slots}});
+    }
+    json::array uncovered;
+    for (const auto& [first, last] : cluster.uncovered) {
+        uncovered.emplace_back(first == last ? std::to_string(first)
+                                             : std::to_string(first) + '-' + std::to_string(last));
+    }
+    return {{"slots_covered", covered}, {"uncovered", std::move(uncovered)}, {"nodes", std::move(members)}};
+}
+
 // How much it matters to whoever looks; a breaker that is disabled by hand lets everything pass.
 int gravity(CircuitState state) noexcept {
     switch (state) {
@@ -144,6 +162,7 @@ boost::json::object service::factory_json(const MetricsSnapshot& snapshot) {
             breaker_json(*std::max_element(snapshot.nodes.begin(), snapshot.nodes.end(), is_worse));
     }
     out["nodes"] = std::move(nodes);
+    if (snapshot.cluster) out["cluster"] = cluster_json(*snapshot.cluster);
     return out;
 }
 

@@ -86,6 +86,27 @@ void check_answered(const result<std::string>& pong) {
     service::log_warning(fmt::format("the server is there, but not well: {}", pong.error().message()));
 }
 
+// In a Cluster: what the first service that came has noted of how keys are laid out there. The keys of one that disagrees
+// would be elsewhere, and nobody would find the others'.
+constexpr std::string_view layout_key = "key_layout";
+
+std::string_view layout_of(const RedisServiceConfig& config) {
+    return config.key_colocation ? "together" : "spread";
+}
+
+void check_layout(const RedisServiceConfig& config, const result<std::optional<std::string>>& noted) {
+    if (!noted) return service::log_warning("the layout of keys is not checked: " + noted.error().message());
+    if (!*noted || **noted == layout_of(config)) return;
+    raise(Error::with_detail(
+        ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+        fmt::format("key_colocation (REDIS_KEY_COLOCATION) is {}, but {} in this Cluster: keys of the two would not meet; "
+                    "give all services the same, or delete proj:_redoubt:{} once no keys of the other kind are left",
+                    config.key_colocation ? "yes" : "no",
+                    config.key_colocation ? "other services have spread their keys (proj:id:key)"
+                                          : "other services keep a project's keys together (proj:{id}:key)",
+                    layout_key)));
+}
+
 // Where the figures come from. Shared with those who ask for them, who may outlive the service.
 class MetricsSources {
 public:
@@ -219,7 +240,13 @@ RedisService::~RedisService() { close(); }
 void RedisService::initialize() {
     if (impl_->is_running()) return;
     auto running = impl_->make_running();
-    check_answered(running->factory->own_connection().try_ping());
+    const ProjectIsolatedRedisClient own = running->factory->own_connection();
+    check_answered(own.try_ping());
+    if (running->factory->target().deployment == Deployment::cluster) {
+        const RedisServiceConfig& used = running->factory->config();
+        (void)own.try_set(layout_key, layout_of(used), {.nx = true});
+        check_layout(used, own.try_get(layout_key));
+    }
     running->monitor->start();
     impl_->set(std::move(running));
 }
@@ -227,7 +254,14 @@ void RedisService::initialize() {
 asio::awaitable<void> RedisService::async_initialize() {
     if (impl_->is_running()) co_return;
     auto running = impl_->make_running();
-    check_answered(co_await running->factory->own_connection().async().try_ping()(asio::use_awaitable));
+    const AsyncProjectRedisClient own = running->factory->own_connection().async();
+    check_answered(co_await own.try_ping()(asio::use_awaitable));
+    if (running->factory->target().deployment == Deployment::cluster) {
+        const RedisServiceConfig& used = running->factory->config();
+        const SetOptions first{.nx = true};
+        (void)co_await own.try_set(layout_key, layout_of(used), first)(asio::use_awaitable);
+        check_layout(used, co_await own.try_get(layout_key)(asio::use_awaitable));
+    }
     running->monitor->start();
     impl_->set(std::move(running));
 }

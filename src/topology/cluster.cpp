@@ -28,6 +28,20 @@ public:
         if (numbers.empty()) return visit(*group_->nodes().unknown());
         for (const std::uint16_t number : numbers) visit(*group_->nodes().at(number));
     }
+    std::optional<ClusterFigures> cluster() const override {
+        const std::shared_ptr<const SlotMap> map = group_->map();
+        if (!map) return std::nullopt;
+        ClusterFigures figures;
+        for (const SlotMap::Node& node : map->nodes()) {
+            figures.members.push_back({to_text(node.address), node.master, node.online, 0});
+        }
+        for (std::uint16_t slot = 0; slot != slot_count; ++slot) {
+            const std::uint16_t owner = map->owner(slot);
+            if (owner != SlotMap::nobody) ++figures.members[owner].slots;
+        }
+        figures.uncovered = map->uncovered();
+        return figures;
+    }
     void stop() override { group_->stop(); }
     void stop_dials() override { group_->nodes().stop_dials(); }
 

@@ -76,6 +76,18 @@ std::optional<Detour> ClusterRouter::detour(const Error& answer, const pool::Nod
     return Detour{route_to(number), redirect->kind == Redirect::Kind::ask};
 }
 
+std::optional<std::uint16_t> ClusterRouter::shard_from(std::uint32_t slot) const {
+    std::vector<std::uint16_t> seen;
+    for (std::uint32_t i = 0; i < slot_count; ++i) {
+        const std::uint16_t number = owners_.of(static_cast<std::uint16_t>(i));
+        if (number == ClusterGroup::nobody || (!seen.empty() && seen.back() == number)) continue;
+        if (std::find(seen.begin(), seen.end(), number) != seen.end()) continue;
+        if (i >= slot) return static_cast<std::uint16_t>(i);
+        seen.push_back(number);
+    }
+    return std::nullopt;
+}
+
 std::unique_ptr<Router> ClusterRouter::share(const pool::Tenant& project) {
     return std::make_unique<ClusterRouter>(pools_, project.rate());
 }

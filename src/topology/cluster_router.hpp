@@ -40,6 +40,7 @@ public:
     ~ClusterRouter() override;
 
     std::optional<Detour> detour(const Error& answer, const pool::Node& asked) override;
+    std::optional<std::uint16_t> shard_from(std::uint32_t slot) const override;
     std::unique_ptr<Router> share(const pool::Tenant& project) override;
     void for_each_pool(const std::function<void(pool::Pool&)>& visit) override { pools_->for_each(visit); }
 

@@ -5,7 +5,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -47,6 +49,8 @@ public:
     Route route(std::uint16_t slot = any_slot) noexcept { return is_spread() ? route_of(slot) : only_; }
     /// Where the node that was asked says that the command belongs; nullopt: it does not say so.
     virtual std::optional<Detour> detour(const Error& /*answer*/, const pool::Node& /*asked*/) { return std::nullopt; }
+    /// The lowest slot, from this one on, that is the lowest of its node's: so each node has one. nullopt: there is none.
+    virtual std::optional<std::uint16_t> shard_from(std::uint32_t /*slot*/) const { return std::nullopt; }
     /// Another project's way into the same pools, with a queue of its own and the project's rate.
     virtual std::unique_ptr<Router> share(const pool::Tenant& project) = 0;
     /// Those that other projects use, too, included.
@@ -62,6 +66,18 @@ private:
     Route only_;
 };
 
+/// The nodes of a Cluster as its map says.
+struct ClusterFigures {
+    struct Member {
+        std::string endpoint;
+        bool master = false;
+        bool online = true;  ///< in the eyes of the others
+        std::uint32_t slots = 0;
+    };
+    std::vector<Member> members;
+    std::vector<std::pair<std::uint16_t, std::uint16_t>> uncovered;  ///< first and last of each range
+};
+
 /// All nodes of a deployment. Thread-safe.
 class Topology {
 public:
@@ -75,6 +91,8 @@ public:
     virtual std::unique_ptr<Router> open_for_many(const boost::asio::io_context::executor_type& lane,
                                                   std::shared_ptr<pool::Identity> identity) = 0;
     virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
+    /// nullopt: it is no Cluster, or its map is not known yet.
+    virtual std::optional<ClusterFigures> cluster() const { return std::nullopt; }
     /// No more probing, and no more looking for a new master.
     virtual void stop() = 0;
     /// Ends the dials of threads that wait.

@@ -20,6 +20,7 @@ namespace redoubt {
 namespace dispatch {
 class ArgumentsRequest;
 class Dispatcher;
+struct KeyPlace;
 }  // namespace dispatch
 
 namespace isolation {
@@ -74,7 +75,8 @@ public:
     std::optional<Error> encode_alone(const CommandView& command, EncodedCommands& into) const {
         if (!spread_) [[likely]]
             return encode(command, into);
-        return encode_over_slots(command, into);
+        if (!command.invalid().empty()) return invalid(command);
+        return encode_over_slots(command.spec(), command.retry(), command.arguments(), command.block_time(), into);
     }
     /// The same of words; `rule` says how the reply is to be read.
     std::optional<Error> encode_raw(std::span<const std::string_view> words, EncodedCommands& into,
@@ -116,7 +118,11 @@ private:
     std::optional<Error> invalid(const CommandView& command) const;
     std::optional<Error> place(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                                EncodedCommands& into) const;
-    std::optional<Error> encode_over_slots(const CommandView& command, EncodedCommands& into) const;
+    std::optional<Error> encode_over_slots(const CommandSpec& spec, RetryCategory retry,
+                                           std::span<const Argument> arguments, Duration block_time,
+                                           EncodedCommands& into) const;
+    std::optional<Error> spread_out(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
+                                    const dispatch::KeyPlace& place, EncodedCommands& into) const;
     /// Where the keys are in one slot, as `request`; else as several commands, where that can be.
     std::optional<Error> run_spread(const CommandSpec& spec, std::span<const Argument> arguments,
                                     dispatch::ArgumentsRequest& request, ReplySink& sink, const CallOptions& options);

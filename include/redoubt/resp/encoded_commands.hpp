@@ -61,9 +61,10 @@ public:
     std::span<const Place> places() const noexcept {
         return parts_ ? std::span<const Place>(parts_->places) : std::span<const Place>();
     }
-    /// They are one command of the caller's (MGET), one for each slot of its keys; their replies make one again.
+    /// They are one command of the caller's (MGET), one for each slot of its keys; their replies make one again. Or they
+    /// are one page of a SCAN, which goes from node to node.
     struct Joint {
-        enum class Kind : std::uint8_t { values, sum, ok };
+        enum class Kind : std::uint8_t { values, sum, ok, scan };
         Kind kind = Kind::values;
         std::uint32_t count = 0;                       ///< of the caller's keys
         std::vector<std::vector<std::uint32_t>> keys;  ///< of each command: which of them, from 0

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -50,6 +51,18 @@ struct NodeSnapshot {
     }
 };
 
+/// A Cluster as its map says; what calls meet at its masters, `NodeSnapshot` says.
+struct ClusterSnapshot {
+    struct Member {
+        std::string endpoint;
+        bool master = false;
+        bool online = true;  ///< in the eyes of the other nodes
+        std::uint32_t slots = 0;
+    };
+    std::vector<Member> members;
+    std::vector<std::pair<std::uint16_t, std::uint16_t>> uncovered;  ///< slots without a master: first and last
+};
+
 /// The server's memory when the monitor looked last.
 struct MemorySnapshot {
     std::string status;         ///< `healthy`, `warning`, `critical`
@@ -66,6 +79,7 @@ struct MetricsSnapshot {
     std::size_t projects = 0;         ///< that have a pool; the library's own is none
     std::vector<PoolSnapshot> pools;  ///< all of them, in no order: bound them before they become names of anything
     std::vector<NodeSnapshot> nodes;
+    std::optional<ClusterSnapshot> cluster;  ///< nullopt: it is none, or its map is not known
     // Of all services of the process; see IsolationCounters.
     std::uint64_t isolation_refusals = 0;
     std::uint64_t isolation_foreign_names = 0;
