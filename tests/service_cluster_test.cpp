@@ -2,6 +2,7 @@
 // before it is sent. On both real servers.
 #include <atomic>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "embedded/server_files.hpp"
 #include "support/cluster_group.hpp"
@@ -220,6 +222,38 @@ TEST_P(ServiceCluster, BlockingCommandsAndListenersWork) {
     EXPECT_EQ(event->payload, "one");
 }
 
+TEST_P(ServiceCluster, ShardedChannelsAreHeardAtTheirNodeAlsoWhenThatIsAnotherOne) {
+    const ProjectIsolatedRedisClient redis = client(config());
+    const std::string channel = key_at(1);
+    Subscriber subscriber = redis.subscriber();
+    subscriber.subscribe(Subscribed::shard_channel, std::vector<std::string_view>{channel});
+    EXPECT_EQ(redis.spublish(channel, "one"), 1);
+    std::optional<SubscriptionEvent> event = subscriber.receive(10s);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->payload, "one");
+    EXPECT_EQ(event->by, Subscribed::shard_channel);
+    cluster().move_slots(slot_of(channel), 1, 1, 2);
+    event = subscriber.receive(20s);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->kind, SubscriptionEvent::Kind::gap);
+    EXPECT_EQ(redis.async().spublish(channel, "two")(use_future).get(), 1);
+    event = subscriber.receive(10s);
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->payload, "two");
+    // A second place is refused.
+    const std::string other = key_at(0);
+    for (const Error& error : {error_of([&] {
+                                   subscriber.subscribe(Subscribed::shard_channel, std::vector<std::string_view>{other});
+                               }),
+                               error_of([&] { subscriber.subscribe("news"); })}) {
+        EXPECT_TRUE(contains(error.message(), "in a Cluster a subscriber listens at one node")) << error.message();
+    }
+    Subscriber events = redis.subscriber();
+    const Error scattered =
+        error_of([&] { events.subscribe(Subscribed::keyspace, std::vector<std::string_view>{"*"}); });
+    EXPECT_TRUE(contains(scattered.message(), "each node of a Cluster tells of the events of its own keys alone"));
+}
+
 TEST_P(ServiceCluster, ScriptsRunWhereTheirKeysAreAndAreFollowed) {
     RedisServiceConfig given = config();
     given.environment = Environment::development;
@@ -400,6 +434,83 @@ TEST_P(ServiceCluster, CommandsOfManyKeysAreSplitAndJoined) {
     const Error refused = error_of([&] { (void)redis.pipeline().mget({"m1", "m2"}).execute(); });
     EXPECT_EQ(refused.kind, ErrorKind::configuration);
     EXPECT_EQ(refused.certainty, Certainty::not_sent);
+}
+
+TEST_P(ServiceCluster, AScanWalksAllMasters) {
+    const ProjectIsolatedRedisClient redis = client(config());
+    std::set<std::string> stored;
+    for (int i = 0; i != 500; ++i) {
+        redis.set("s" + std::to_string(i), "x");
+        stored.insert("s" + std::to_string(i));
+    }
+    std::set<std::string> found;
+    for (const std::string& key : redis.scan({.match = "s*", .count = 20})) found.insert(key);
+    EXPECT_EQ(found, stored);
+    EXPECT_EQ(redis.keys("s*").size(), stored.size());
+    EXPECT_EQ(boost::asio::co_spawn(boost::asio::system_executor(), redis.async().count_keys("s*"), use_future).get(),
+              stored.size());
+    found.clear();
+    std::string cursor = "0";
+    do {
+        const Value page = redis.command("SCAN", cursor, "COUNT", "30");
+        cursor = page.elements.at(0).text;
+        for (const Value& key : page.elements.at(1).elements) found.insert(key.text);
+    } while (cursor != "0");
+    EXPECT_EQ(found, stored);
+    const DeleteKeysProgress gone = redis.delete_all_keys({.batch = 50});
+    EXPECT_TRUE(gone.finished);
+    EXPECT_EQ(gone.deleted, stored.size());
+    EXPECT_EQ(redis.count_keys(), 0u);
+}
+
+TEST_P(ServiceCluster, KeysOfAProjectCanBeKeptTogether) {
+    RedisServiceConfig together = config();
+    together.key_colocation = true;
+    const ProjectIsolatedRedisClient redis = client(together);
+    redis.set("x", "1");
+    const auto both = redis.transaction().incr("x").set("y", "2").execute();
+    ASSERT_TRUE(both);
+    EXPECT_EQ(std::get<0>(*both), 2);
+    EXPECT_EQ(redis.keys().size(), 2u);
+    testing::RawClient owner = raw(cluster().owner_of(topology::slot_of("a")));
+    EXPECT_EQ(owner.sorted_strings({"KEYS", "proj:{a}:*"}), (std::vector<std::string>{"proj:{a}:x", "proj:{a}:y"}));
+    RedisService other(config());
+    const Error refused = error_of([&] { other.initialize(); });
+    EXPECT_EQ(refused.kind, ErrorKind::configuration);
+    EXPECT_TRUE(contains(refused.message(), "key_colocation (REDIS_KEY_COLOCATION) is no, but other services keep a "
+                                            "project's keys together (proj:{id}:key) in this Cluster"))
+        << refused.message();
+    RedisServiceConfig alone = testing::quiet_config("redis://localhost:1");
+    alone.key_colocation = true;
+    const Error nowhere = error_of([&] { RedisService service(alone); });
+    EXPECT_TRUE(contains(nowhere.message(), "key_colocation (REDIS_KEY_COLOCATION) is \"yes\"")) << nowhere.message();
+}
+
+TEST_P(ServiceCluster, HealthNamesSlotsThatNobodyServes) {
+    EmbeddedClusterOptions options;
+    options.replicas = 0;
+    start(options);
+    const ProjectIsolatedRedisClient redis = client(config());
+    redis.set("k", "1");
+    boost::json::object health = service().health_check();
+    EXPECT_EQ(health.at("status").as_string(), "healthy") << boost::json::serialize(health);
+    const boost::json::value& figures = health.at("factory").at("cluster");
+    EXPECT_EQ(figures.at("slots_covered").to_number<int>(), 16384);
+    EXPECT_EQ(figures.at("nodes").as_array().size(), 3u);
+    testing::RawClient second = raw(1);
+    testing::RawClient third = raw(2);
+    testing::RawClient first = raw(0);
+    for (testing::RawClient* one : {&first, &second, &third}) {
+        EXPECT_EQ(one->command({"CLUSTER", "DELSLOTS", "100", "101", "102", "7"}), "+OK\r\n");
+    }
+    const auto deadline = Clock::now() + 30s;
+    const std::string tagged = testing::key_where("proj:a:", [](std::uint16_t slot) { return slot == 7; });
+    while (health.at("status").as_string() != "unhealthy" && Clock::now() < deadline) {
+        (void)redis.try_get(tagged);  // says that the map is old
+        health = service().health_check();
+    }
+    EXPECT_EQ(health.at("status").as_string(), "unhealthy");
+    EXPECT_EQ(health.at("problems").as_array().front().as_string(), "no master serves the slots 7, 100-102");
 }
 
 TEST_P(ServiceCluster, SlotsMoveUnderLoadWithoutAnError) {

@@ -112,6 +112,24 @@ TEST_F(ClusterRefresherTest, LooksSoonAgainWhileSlotsAreUncovered) {
     EXPECT_EQ(refresher.wakes_at(), now + 100ms);
 }
 
+TEST_F(ClusterRefresherTest, LooksOftenWhileAMasterDoesNotAnswerAndLessSoTheLongerThatLasts) {
+    refresher.start(now);
+    std::vector<Duration> pauses;
+    for (std::size_t number = 1; number != 6; ++number) {
+        refresher.on_map(number, map_of({a, b, c}), now, true);
+        pauses.push_back(refresher.wakes_at() - now);
+        now = refresher.wakes_at();
+        refresher.on_time(now);
+    }
+    EXPECT_EQ(pauses, (std::vector<Duration>{100ms, 200ms, 400ms, 500ms, 500ms}));
+    refresher.on_map(6, map_of({a, b, c}), now);
+    EXPECT_EQ(refresher.wakes_at(), now + 30s);
+    now = refresher.wakes_at();
+    refresher.on_time(now);
+    refresher.on_map(7, map_of({a, b, c}), now, true);
+    EXPECT_EQ(refresher.wakes_at(), now + 100ms);
+}
+
 TEST_F(ClusterRefresherTest, LateAnswersAreIgnored) {
     refresher.start(now);
     refresher.on_failed(1, "slow", now);

@@ -218,6 +218,12 @@ bool Subscription::take(std::string_view frame) {
 
 bool Subscription::take_answer(std::string_view word, std::string_view name) {
     constexpr std::string_view unasked = "the server confirmed a subscription that was not asked for, or ended one";
+    if (asked_.empty() && word == words_of(Subscribed::shard_channel).unsubscribe) {
+        // No fault of the node's: it has given the slot away.
+        fault_ = Error::of(ErrorKind::server, Certainty::unknown, Stage::reply,
+                           "the channel's slot has gone to another node of the Cluster");
+        return false;
+    }
     if (asked_.empty()) return fail(unasked);
     const Asked asked = std::move(asked_.front());
     asked_.pop_front();
@@ -247,6 +253,11 @@ void Subscription::confirm(Subscribed kind, const std::string& name) {
 bool Subscription::take_error(std::string_view text) {
     const Error error = from_server_error(text, settings_.prefix);
     if (asked_.empty() || asked_.front().what != Asked::What::subscribe) {
+        fault_ = error;
+        return false;
+    }
+    // Another node of the Cluster has the channel, or will have it soon: it is asked for again on the next connection.
+    if (is_about_place(error.prefix())) {
         fault_ = error;
         return false;
     }

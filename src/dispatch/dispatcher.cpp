@@ -368,8 +368,9 @@ void Dispatcher::give_back_rate(std::uint32_t commands) {
     if (const std::shared_ptr<policy::RateLimit> rate = router_->route().tenant->rate()) rate->give_back(commands);
 }
 
-std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options) {
-    pool::Pool& pool = *route().pool;
+std::shared_ptr<pool::Listener> Dispatcher::listen(const KeyPrefix& prefix, const SubscriberOptions& options,
+                                                   std::uint16_t slot) {
+    pool::Pool& pool = slot == no_slot ? *route().pool : router_->following(slot);
     connection::SubscriptionSettings settings;
     settings.prefix = prefix;
     settings.database = pool.node().session().target.database;

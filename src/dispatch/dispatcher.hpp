@@ -69,8 +69,9 @@ public:
         boost::asio::post(lane_, std::forward<Work>(work));
         return true;
     }
-    /// A connection of its own that listens. Any thread.
-    std::shared_ptr<pool::Listener> listen(const KeyPrefix& prefix, const SubscriberOptions& options);
+    /// A connection of its own that listens, to the node of the slot if there is one. Any thread.
+    std::shared_ptr<pool::Listener> listen(const KeyPrefix& prefix, const SubscriberOptions& options,
+                                           std::uint16_t slot = no_slot);
     void refuse_foreign_starts();
     /// On the lane: no new async calls, and none is tried again; those under way go on.
     void stop_async_intake(const Error& error);

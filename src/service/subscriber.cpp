@@ -102,7 +102,48 @@ private:
 
 struct Subscriber::Impl {
     Impl(service::Handle given, const SubscriberOptions& options)
-        : handle(std::move(given)), listener(handle.project->dispatcher().listen(handle.project->prefix(), options)) {}
+        : handle(std::move(given)), options_(options), listener_(listen(no_slot)) {}
+
+    std::shared_ptr<Listener> listener() const {
+        const std::lock_guard lock(mutex_);
+        return listener_;
+    }
+    /// The one that hears these names. In a Cluster sharded channels, and the events of keys, are told by the node of their
+    /// slot alone, so that the first names decide where a subscriber listens.
+    std::shared_ptr<Listener> listener_of(Subscribed kind, std::span<const std::string_view> names) {
+        const dispatch::Dispatcher& dispatcher = handle.project->dispatcher();
+        if (!dispatcher.is_spread() || names.empty()) return listener();
+        std::uint16_t slot = no_slot;
+        if (kind == Subscribed::shard_channel) {
+            slot = dispatcher.key_slots()(names.front());
+            for (const std::string_view name : names) {
+                if (dispatcher.key_slots()(name) != slot) fail(elsewhere());
+            }
+        } else if (kind == Subscribed::keyspace) {
+            slot = dispatcher.key_slots().only();
+            if (slot == no_slot) fail(scattered_events());
+        }
+        const std::lock_guard lock(mutex_);
+        if (!slot_) {
+            slot_ = slot;
+            if (slot != no_slot) {
+                listener_->close(closed_error());
+                listener_ = listen(slot);
+            }
+        }
+        if (*slot_ != slot) fail(elsewhere());
+        return listener_;
+    }
+    static Error elsewhere() {
+        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                         "in a Cluster a subscriber listens at one node: to sharded channels of one slot (with a common "
+                         "hash tag), or to other channels and patterns; use another subscriber for the others");
+    }
+    static Error scattered_events() {
+        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                         "each node of a Cluster tells of the events of its own keys alone: they can be heard where all "
+                         "keys of the project are together (key_colocation)");
+    }
     static Error closed_error() {
         return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the subscriber is closed");
     }
@@ -110,15 +151,16 @@ struct Subscriber::Impl {
     [[noreturn]] void fail(Error error) const { raise(handle.project->refusal(std::move(error), operation_name)); }
 
     TimePoint deadline() const { return handle.project->deadline_of(handle.options, Clock::now()); }
-    Error late() const {
+    static Error late(Listener& listener) {
         Error error = Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
                                 "the server has not confirmed the subscription in time; it will be asked again");
-        if (const std::optional<Error> why = listener->last_failure())
+        if (const std::optional<Error> why = listener.last_failure())
             error.cause = std::make_shared<const Error>(*why);
         return error;
     }
 
-    static asio::awaitable<void> async_subscribe(std::shared_ptr<const Impl> impl, Listener::Names all);
+    static asio::awaitable<void> async_subscribe(std::shared_ptr<const Impl> impl, std::shared_ptr<Listener> listener,
+                                                 Listener::Names all);
     static asio::awaitable<SubscriptionEvent> async_receive(std::shared_ptr<const Impl> impl);
 
     asio::awaitable<void> wait(Alarm& alarm) const {
@@ -131,7 +173,15 @@ struct Subscriber::Impl {
     }
 
     service::Handle handle;
-    std::shared_ptr<Listener> listener;
+
+private:
+    std::shared_ptr<Listener> listen(std::uint16_t slot) const {
+        return handle.project->dispatcher().listen(handle.project->prefix(), options_, slot);
+    }
+    SubscriberOptions options_;
+    mutable std::mutex mutex_;
+    std::shared_ptr<Listener> listener_;
+    std::optional<std::uint16_t> slot_;  // decided by the first names
 };
 
 Subscriber::Subscriber(service::Handle handle, const SubscriberOptions& options) {
@@ -156,36 +206,38 @@ void Subscriber::subscribe(Subscribed kind, std::span<const std::string_view> na
     const auto impl = impl_;
     if (std::optional<Error> refused = dispatch::refused_here()) impl->fail(std::move(*refused));
     const Listener::Names all = named(kind, names);
-    impl->listener->add(all);
+    const std::shared_ptr<Listener> listener = impl->listener_of(kind, names);
+    listener->add(all);
     Listener::Outcome outcome;
-    const bool decided = impl->listener->wait_until(impl->deadline(), [&] {
-        outcome = impl->listener->standing(all);
+    const bool decided = listener->wait_until(impl->deadline(), [&] {
+        outcome = listener->standing(all);
         return outcome.has_value();
     });
-    if (!decided) impl->fail(impl->late());
+    if (!decided) impl->fail(Impl::late(*listener));
     if (*outcome) impl->fail(**outcome);
 }
 
 asio::awaitable<void> Subscriber::async_subscribe(Subscribed kind, std::span<const std::string_view> names) {
-    return Impl::async_subscribe(impl_, named(kind, names));
+    return Impl::async_subscribe(impl_, impl_->listener_of(kind, names), named(kind, names));
 }
 
-asio::awaitable<void> Subscriber::Impl::async_subscribe(std::shared_ptr<const Impl> impl, Listener::Names all) {
+asio::awaitable<void> Subscriber::Impl::async_subscribe(std::shared_ptr<const Impl> impl,
+                                                        std::shared_ptr<Listener> listener, Listener::Names all) {
     const auto executor = co_await asio::this_coro::executor;
-    impl->listener->add(all);
+    listener->add(all);
     const TimePoint deadline = impl->deadline();
     for (;;) {
-        AlarmSet set(*impl->listener, executor, deadline);
-        const Listener::Outcome outcome = impl->listener->standing(all);
+        AlarmSet set(*listener, executor, deadline);
+        const Listener::Outcome outcome = listener->standing(all);
         if (outcome && *outcome) impl->fail(**outcome);
         if (outcome) co_return;
-        if (Clock::now() >= deadline) impl->fail(impl->late());
+        if (Clock::now() >= deadline) impl->fail(late(*listener));
         co_await impl->wait(set.alarm());
     }
 }
 
 void Subscriber::unsubscribe(Subscribed kind, std::span<const std::string_view> names) {
-    impl_->listener->remove(named(kind, names));
+    impl_->listener()->remove(named(kind, names));
 }
 
 std::optional<SubscriptionEvent> Subscriber::receive(Duration wait) {
@@ -195,8 +247,9 @@ std::optional<SubscriptionEvent> Subscriber::receive(Duration wait) {
     const TimePoint deadline = wait > TimePoint::max() - now ? TimePoint::max() : now + wait;
     std::optional<SubscriptionEvent> event;
     std::optional<Error> closed;
-    impl->listener->wait_until(deadline, [&] {
-        auto next = impl->listener->next();
+    const std::shared_ptr<Listener> listener = impl->listener();
+    listener->wait_until(deadline, [&] {
+        auto next = listener->next();
         if (!next) {
             closed = next.error();
         } else {
@@ -212,12 +265,13 @@ asio::awaitable<SubscriptionEvent> Subscriber::async_receive() { return Impl::as
 
 asio::awaitable<SubscriptionEvent> Subscriber::Impl::async_receive(std::shared_ptr<const Impl> impl) {
     const auto executor = co_await asio::this_coro::executor;
+    const std::shared_ptr<Listener> listener = impl->listener();
     for (;;) {
-        auto next = impl->listener->next();
+        auto next = listener->next();
         if (!next) impl->fail(next.error());
         if (*next) co_return std::move(**next);
-        AlarmSet set(*impl->listener, executor, TimePoint::max());
-        if (impl->listener->has_next()) continue;  // it came before the alarm was set
+        AlarmSet set(*listener, executor, TimePoint::max());
+        if (listener->has_next()) continue;  // it came before the alarm was set
         co_await impl->wait(set.alarm());
     }
 }
@@ -231,7 +285,7 @@ Subscriber::Iterator& Subscriber::Iterator::operator++() {
     return *this;
 }
 
-std::uint64_t Subscriber::dropped() const { return impl_->listener->dropped(); }
+std::uint64_t Subscriber::dropped() const { return impl_->listener()->dropped(); }
 
 void Subscriber::close() noexcept {
     if (!impl_) return;
@@ -239,7 +293,7 @@ void Subscriber::close() noexcept {
         static_cast<void>(new std::shared_ptr<Impl>(std::move(impl_)));  // the parent's: never ended here
         return;
     }
-    impl_->listener->close(Impl::closed_error());
+    impl_->listener()->close(Impl::closed_error());
 }
 
 }  // namespace redoubt

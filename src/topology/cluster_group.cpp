@@ -59,6 +59,10 @@ void ClusterGroup::make_watch(const RedisServiceConfig& config, const Target& ta
                                     const std::uint16_t number = self->nodes_.number_of(address);
                                     return number == nobody ? nullptr : self->nodes_.at(number);
                                 },
+                                [weak] {
+                                    const auto self = weak.lock();
+                                    return self && self->has_silent_master();
+                                },
                                 [weak](const SlotMap& map) {
                                     if (const auto self = weak.lock()) self->adopt(map);
                                 },
@@ -85,6 +89,27 @@ std::shared_ptr<pool::Pool> ClusterGroup::open_roaming(const Owner& owner) {
     watch_->start();
     // The map may have come between the two.
     settle_later();
+    return pool;
+}
+
+std::shared_ptr<pool::Pool> ClusterGroup::open_following(std::uint16_t slot, const Owner& owner,
+                                                         std::string_view name) {
+    const std::uint16_t number = nodes_.owners().of(slot);
+    const std::shared_ptr<pool::Node> node = number == nobody ? nodes_.unknown() : nodes_.at(number);
+    // Behind the numbers of nodes and the place of those that roam.
+    const std::size_t place = std::size_t{nobody} + 1 + slot;
+    std::shared_ptr<pool::Pool> pool = owner.many
+                                           ? pools_.for_many(node, owner.lane, owner.identity)
+                                           : pools_.of_project(node, owner.lane, owner.identity, owner.limits, place);
+    {
+        const std::lock_guard lock(mutex_);
+        if (pool->name().empty()) pool->set_name(std::string(name) + "@slot-" + std::to_string(slot));
+        std::erase_if(following_, [](const Following& one) { return one.pool.expired(); });
+        const bool known = std::any_of(following_.begin(), following_.end(),
+                                       [&](const Following& one) { return one.pool.lock() == pool; });
+        if (!known) following_.push_back({slot, pool});
+    }
+    settle_later();  // the map may have come between the two
     return pool;
 }
 
@@ -146,6 +171,7 @@ void ClusterGroup::adopt(const SlotMap& map) {
         if (state == CircuitState::open || state == CircuitState::half_open) node->reset(Clock::now());
     }
     settle_roaming();
+    settle_following();
 }
 
 void ClusterGroup::tell_absence(std::string why) {
@@ -155,12 +181,37 @@ void ClusterGroup::tell_absence(std::string why) {
 
 void ClusterGroup::settle_later() {
     asio::post(lane_, [weak = weak_from_this()] {
-        if (const auto self = weak.lock()) self->settle_roaming();
+        const auto self = weak.lock();
+        if (!self) return;
+        self->settle_roaming();
+        self->settle_following();
     });
+}
+
+void ClusterGroup::settle_following() {
+    std::vector<Following> all;
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopped_) return;
+        all = following_;
+    }
+    for (const Following& one : all) {
+        const auto pool = one.pool.lock();
+        const std::uint16_t number = nodes_.owners().of(one.slot);
+        if (!pool || number == nobody) continue;
+        std::shared_ptr<pool::Node> node = nodes_.at(number);
+        if (node.get() != &pool->node()) pool->move_to(std::move(node));
+    }
 }
 
 bool ClusterGroup::is_good(const pool::Node& node) const {
     return !node.is_unknown() && lets_calls_pass(node.breaker().state());
+}
+
+bool ClusterGroup::has_silent_master() const {
+    const std::vector<std::uint16_t> numbers = masters();
+    return std::any_of(numbers.begin(), numbers.end(),
+                       [this](std::uint16_t number) { return !is_good(*nodes_.at(number)); });
 }
 
 // A master whose breaker lets calls pass, else any; while none is known, the one that stands for all.

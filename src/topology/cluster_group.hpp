@@ -37,6 +37,8 @@ public:
     };
     /// A pool to one node after the other, any that works: for what has no keys, and until the map is known.
     std::shared_ptr<pool::Pool> open_roaming(const Owner& owner);
+    /// One to whichever node serves the slot.
+    std::shared_ptr<pool::Pool> open_following(std::uint16_t slot, const Owner& owner, std::string_view name);
     /// One to this node. `name`: what it is called where it has no name yet.
     std::shared_ptr<pool::Pool> open(std::uint16_t number, const Owner& owner, std::string_view name);
 
@@ -59,8 +61,10 @@ private:
     void tell_absence(std::string why);
     void settle_later();
     void settle_roaming();
+    void settle_following();
     std::shared_ptr<pool::Node> anybody() const;
     bool is_good(const pool::Node& node) const;
+    bool has_silent_master() const;
 
     const Lane lane_;
     Pools pools_;
@@ -71,6 +75,11 @@ private:
     std::shared_ptr<const SlotMap> map_;
     std::vector<std::uint16_t> masters_;
     std::vector<std::weak_ptr<pool::Pool>> roaming_;
+    struct Following {
+        std::uint16_t slot;
+        std::weak_ptr<pool::Pool> pool;
+    };
+    std::vector<Following> following_;
     std::size_t prune_at_ = 64;
     bool stopped_ = false;
 };

@@ -66,7 +66,7 @@ void ClusterRefresher::ask_next(TimePoint now, Actions& actions) {
         actions.push_back({RefresherAction::Kind::absent, 0, {}, "no node of the Cluster gives its map: " + failures_});
 }
 
-ClusterRefresher::Actions ClusterRefresher::on_map(std::size_t number, SlotMap map, TimePoint now) {
+ClusterRefresher::Actions ClusterRefresher::on_map(std::size_t number, SlotMap map, TimePoint now, bool uneasy) {
     Actions actions;
     if (!asking_ || number != number_) return actions;
     asking_ = false;
@@ -74,6 +74,8 @@ ClusterRefresher::Actions ClusterRefresher::on_map(std::size_t number, SlotMap m
     // While slots are uncovered a change is on its way.
     const bool soon = again_ || !map.uncovered().empty();
     next_ = now + spread(again_ ? settings_.hasty : soon ? settings_.first_pause : settings_.refresh);
+    unease_ = uneasy ? std::clamp(unease_ * 2, settings_.first_pause, settings_.longest_unease) : Duration::zero();
+    if (uneasy) next_ = std::min(next_, now + spread(unease_));
     if (map_ != map) {
         map_ = std::move(map);
         actions.push_back({RefresherAction::Kind::adopt, 0, {}, {}});

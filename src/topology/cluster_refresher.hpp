@@ -42,14 +42,16 @@ public:
         Duration hasty = std::chrono::milliseconds(20);         ///< between two refreshes that are asked for
         Duration first_pause = std::chrono::milliseconds(100);  ///< after all nodes have failed
         Duration longest_pause = std::chrono::seconds(2);       ///< it doubles up to this
+        Duration longest_unease = std::chrono::milliseconds(500);  ///< while a master is down: it doubles up to this
     };
     /// `chance` gives numbers in [0, 1), by which pauses are spread and the first node is chosen.
     ClusterRefresher(Settings settings, std::function<double()> chance);
 
     using Actions = std::vector<RefresherAction>;
     Actions start(TimePoint now) { return on_time(now); }
-    /// Of another question than the last one: ignored.
-    Actions on_map(std::size_t number, SlotMap map, TimePoint now);
+    /// Of another question than the last one: ignored. `uneasy`: a master does not answer us, so that another one may soon
+    /// take its place, although nobody is let pass to it who could be sent there.
+    Actions on_map(std::size_t number, SlotMap map, TimePoint now, bool uneasy = false);
     Actions on_failed(std::size_t number, const std::string& why, TimePoint now);
     /// A node sent somebody elsewhere, or failed: the map is old, or about to change.
     Actions on_doubt(TimePoint now);
@@ -77,6 +79,7 @@ private:
     bool again_ = false;  // doubted while it was asked
     TimePoint next_ = TimePoint::min();
     Duration pause_{};
+    Duration unease_{};  // the next pause while a master is down
 };
 
 }  // namespace redoubt::topology

@@ -17,6 +17,16 @@ pool::Pool& ClusterPools::at(std::uint16_t number) {
     return *pool;
 }
 
+pool::Pool& ClusterPools::following(std::uint16_t slot) {
+    const std::lock_guard lock(mutex_);
+    std::shared_ptr<pool::Pool>& pool = following_[slot];
+    if (!pool) {
+        pool = group_->open_following(slot, owner_, roaming_->name());
+        if (const std::optional<Error> closed = roaming_->closed()) pool->stop_intake(*closed);
+    }
+    return *pool;
+}
+
 // Without the lock: whoever is told of its end may come again.
 void ClusterPools::for_each(const std::function<void(pool::Pool&)>& visit) {
     std::vector<std::shared_ptr<pool::Pool>> all;
@@ -24,6 +34,9 @@ void ClusterPools::for_each(const std::function<void(pool::Pool&)>& visit) {
     {
         const std::lock_guard lock(mutex_);
         for (const auto& [number, pool] : pools_) {
+            if (pool) all.push_back(pool);
+        }
+        for (const auto& [slot, pool] : following_) {
             if (pool) all.push_back(pool);
         }
     }

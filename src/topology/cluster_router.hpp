@@ -23,6 +23,8 @@ public:
         : group_(std::move(group)), owner_(std::move(owner)), roaming_(group_->open_roaming(owner_)) {}
     pool::Pool& roaming() noexcept { return *roaming_; }
     pool::Pool& at(std::uint16_t number);
+    /// One that goes where the slot goes.
+    pool::Pool& following(std::uint16_t slot);
     void for_each(const std::function<void(pool::Pool&)>& visit);
     ClusterGroup& group() noexcept { return *group_; }
 
@@ -32,6 +34,7 @@ private:
     const std::shared_ptr<pool::Pool> roaming_;
     std::mutex mutex_;
     std::map<std::uint16_t, std::shared_ptr<pool::Pool>> pools_;
+    std::map<std::uint16_t, std::shared_ptr<pool::Pool>> following_;  // by slot
 };
 
 class ClusterRouter final : public Router {
@@ -40,6 +43,7 @@ public:
     ~ClusterRouter() override;
 
     std::optional<Detour> detour(const Error& answer, const pool::Node& asked) override;
+    pool::Pool& following(std::uint16_t slot) override { return pools_->following(slot); }
     std::optional<std::uint16_t> shard_from(std::uint32_t slot) const override;
     std::unique_ptr<Router> share(const pool::Tenant& project) override;
     void for_each_pool(const std::function<void(pool::Pool&)>& visit) override { pools_->for_each(visit); }

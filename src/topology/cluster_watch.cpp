@@ -132,7 +132,8 @@ asio::awaitable<void> ClusterWatch::Loop::ask_node(std::shared_ptr<Loop> /*keeps
     }
     if (stopped_) co_return;
     const TimePoint now = Clock::now();
-    perform(map ? refresher_.on_map(number, std::move(*map), now) : refresher_.on_failed(number, trouble, now));
+    perform(map ? refresher_.on_map(number, std::move(*map), now, followers_.uneasy())
+                : refresher_.on_failed(number, trouble, now));
 }
 
 // What is wrong, where there is no map.

@@ -49,6 +49,9 @@ public:
     Route route(std::uint16_t slot = any_slot) noexcept { return is_spread() ? route_of(slot) : only_; }
     /// Where the node that was asked says that the command belongs; nullopt: it does not say so.
     virtual std::optional<Detour> detour(const Error& /*answer*/, const pool::Node& /*asked*/) { return std::nullopt; }
+    /// A pool that leads to whichever node serves the slot, also when that becomes another one: for what stays connected.
+    /// Kept by the router.
+    virtual pool::Pool& following(std::uint16_t /*slot*/) { return *only_.pool; }
     /// The lowest slot, from this one on, that is the lowest of its node's: so each node has one. nullopt: there is none.
     virtual std::optional<std::uint16_t> shard_from(std::uint32_t /*slot*/) const { return std::nullopt; }
     /// Another project's way into the same pools, with a queue of its own and the project's rate.
