@@ -13,7 +13,6 @@ using Lane = ClusterGroup::Lane;
 class Cluster final : public Topology {
 public:
     explicit Cluster(std::shared_ptr<ClusterGroup> group) : group_(std::move(group)) {}
-    ~Cluster() override { group_->stop(); }
 
     std::unique_ptr<Router> open_project(const Lane& lane, std::shared_ptr<pool::Identity> identity,
                                          const ProjectLimits& limits) override {
