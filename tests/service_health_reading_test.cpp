@@ -160,6 +160,18 @@ TEST(Judgement, SeveralNodesAreListedAndTheWorstDecides) {
     EXPECT_EQ(health.at("factory").at("status").as_string(), "unhealthy");
 }
 
+TEST(Judgement, AMastersReplicasAreListedWithTheirLag) {
+    const json::value health = judge(
+        {sample_of("role:master\r\nconnected_slaves:2\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=900,lag=0\r\n"
+                   "slave1:ip=10.0.0.3,port=6379,state=wait_bgsave,offset=0,lag=12\r\nmaster_repl_offset:1000\r\n")});
+    ASSERT_EQ(health.at("nodes").as_array().size(), 3u);
+    EXPECT_EQ(json::serialize(health.at("nodes").at(1)),
+              R"({"endpoint":"10.0.0.2:6379","role":"replica","status":"healthy","master":"cache:6379",)"
+              R"("state":"online","lag_bytes":100,"lag_seconds":0})");
+    EXPECT_EQ(health.at("nodes").at(2).at("status").as_string(), "degraded");
+    EXPECT_EQ(health.at("nodes").at(2).at("lag_bytes").to_number<int>(), 1000);
+}
+
 TEST(Judgement, AdviceStandsBesideTheStatus) {
     const auto advised = [](std::string_view policy, std::int64_t max, std::size_t projects) {
         const json::value health = judge({sample_of(memory_part(100, max, policy))}, projects);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <future>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include <gtest/gtest.h>
 #include <boost/asio/use_future.hpp>
+#include <boost/json.hpp>
 
 #include "embedded/server_files.hpp"
 #include "support/processes.hpp"
@@ -196,14 +198,17 @@ TEST_P(SentinelService, SubscribersAndBlockingCommandsGoToTheNewMaster) {
     const auto redis = service.get_connection("alpha");
     Subscriber subscriber = redis.subscriber();
     subscriber.subscribe("news");
-    auto popped = std::async(std::launch::async, [&] {
-        for (;;) {
+    auto popped = std::async(std::launch::async, [&redis, until = Clock::now() + 2 * patience] {
+        std::string last;
+        while (Clock::now() < until) {
             try {
                 if (const auto got = redis.blpop("queue", 20s)) return got->element;
-            } catch (const RedisException&) {
+            } catch (const RedisException& failure) {
+                last = failure.what();
                 std::this_thread::yield();  // its connection was lost with the master, and it comes again
             }
         }
+        return "nothing came: " + last;
     });
     const std::size_t old = group().kill_master();
     const std::size_t heir = group().wait_for_another_master(old);
@@ -218,6 +223,29 @@ TEST_P(SentinelService, SubscribersAndBlockingCommandsGoToTheNewMaster) {
     EXPECT_TRUE(heard);
     node(heir).command({"RPUSH", "proj:alpha:queue", "job"});
     EXPECT_EQ(popped.get(), "job");
+}
+
+TEST_P(SentinelService, HealthListsTheMasterAndItsReplicasWithTheirLag) {
+    group().wait_until_whole();
+    RedisService service(config());
+    service.initialize();
+    const boost::json::value health = service.health_check();
+    EXPECT_EQ(health.at("status").as_string(), "healthy") << boost::json::serialize(health);
+    const boost::json::array& nodes = health.at("nodes").as_array();
+    ASSERT_EQ(nodes.size(), 3u) << boost::json::serialize(health);
+    std::set<std::string> endpoints;
+    for (const boost::json::value& one : nodes) {
+        endpoints.emplace(one.at("endpoint").as_string());
+        EXPECT_EQ(one.at("role").as_string(), endpoints.size() == 1 ? "master" : "replica");
+        if (endpoints.size() == 1) continue;
+        EXPECT_EQ(one.at("state").as_string(), "online");
+        EXPECT_EQ(one.at("master"), nodes.front().at("endpoint"));
+        EXPECT_GE(one.at("lag_bytes").to_number<std::int64_t>(), 0);
+        EXPECT_LE(one.at("lag_seconds").to_number<std::int64_t>(), 10);
+    }
+    for (std::size_t i = 0; i != 3; ++i) {
+        EXPECT_TRUE(endpoints.contains("127.0.0.1:" + std::to_string(group().node(i).port())));
+    }
 }
 
 TEST_P(SentinelService, ClosingEndsTheSearch) {

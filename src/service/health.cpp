@@ -85,8 +85,36 @@ json::object node_json(const NodeReading& node, const Judgement& judged) {
         out["kind"] = identity.kind;
         out["version"] = identity.version;
     }
+    if (node.replication.known && node.replication.is_replica) {
+        out["master"] = node.replication.master;
+        out["lag_bytes"] = node.replication.lag_bytes;
+        out["lag_seconds"] = node.replication.lag_seconds;
+    }
     if (judged.failed) out["error"] = text_of(*node.sample.failure);
     return out;
+}
+
+/// A replica to which nobody connects, as its master sees it.
+json::object replica_node_json(const ReplicaReading& replica, const std::string& master) {
+    return {{"endpoint", replica.endpoint},
+            {"role", "replica"},
+            {"status", name_of(replica.good ? Status::healthy : Status::degraded)},
+            {"master", master},
+            {"state", replica.state},
+            {"lag_bytes", replica.lag_bytes},
+            {"lag_seconds", replica.lag_seconds}};
+}
+
+/// Those of the nodes' replicas that are not among the nodes themselves.
+void add_replicas(json::array& listed, const std::vector<NodeReading>& nodes) {
+    for (const NodeReading& node : nodes) {
+        for (const ReplicaReading& replica : node.replication.replicas) {
+            const bool is_node = std::any_of(nodes.begin(), nodes.end(), [&](const NodeReading& other) {
+                return other.sample.endpoint == replica.endpoint;
+            });
+            if (!is_node) listed.push_back(replica_node_json(replica, node.sample.endpoint));
+        }
+    }
 }
 
 json::object server_json(const NodeSample& sample) {
@@ -173,6 +201,7 @@ json::object judge_health(const std::vector<NodeReading>& nodes, HealthContext c
             problems.emplace_back(fmt::format("{}: the circuit breaker is {}", std::string_view(endpoint), state));
         }
     }
+    add_replicas(listed, nodes);
     const NodeReading& main = nodes.front();
     context.factory["status"] = name_of(service);
     return {{"status", name_of(status)},

@@ -136,7 +136,6 @@ private:
     }
 
     void fail_over(Fault fault) {
-        clock_.reset();
         Outage outage{fault, Clock::now(), {}, {}, {}};
         std::size_t old = 0;
         switch (fault) {

@@ -1,7 +1,9 @@
 // tests: when failovers happened, as the Sentinels announce them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -35,15 +37,17 @@ public:
 
     /// When the first announcement after `since` came; blocks until there is one.
     TimePoint announced(TimePoint since) const {
-        const TimePoint deadline = Clock::now() + 30s;
+        const TimePoint deadline = Clock::now() + std::chrono::seconds(30);
         while (Clock::now() < deadline) {
-            const TimePoint at{Duration(first_.load())};
-            if (at > since) return at;
-            std::this_thread::yield();
+            {
+                const std::lock_guard lock(mutex_);
+                const auto first = std::upper_bound(announced_.begin(), announced_.end(), since);
+                if (first != announced_.end()) return *first;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
         throw std::runtime_error("no failover was announced");
     }
-    void reset() { first_ = 0; }
     /// Each master that was announced after another one, and when first.
     std::vector<std::pair<TimePoint, std::string>> masters() const {
         const std::lock_guard lock(mutex_);
@@ -52,7 +56,8 @@ public:
 
 private:
     void listen(const std::string& socket) {
-        embedded::RawConnection connection = embedded::RawConnection::to_unix_socket(socket, 100ms);
+        embedded::RawConnection connection =
+            embedded::RawConnection::to_unix_socket(socket, std::chrono::milliseconds(100));
         const std::string_view words[] = {"SUBSCRIBE", "+promoted-slave", "+switch-master"};
         connection.send(embedded::encode_command(words));
         (void)connection.read_frame();
@@ -66,8 +71,6 @@ private:
                 if (failure.code() == std::errc::timed_out) continue;
                 return;
             }
-            Duration::rep none = 0;
-            first_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
             note(message);
         }
     }
@@ -78,14 +81,15 @@ private:
         const auto begin = is_switch ? message.rfind(' ') + 1 : message.find(':') + 1;
         const std::string port = message.substr(begin, message.find(' ', begin) - begin);
         const std::lock_guard lock(mutex_);
-        if (masters_.empty() || masters_.back().second != port) masters_.emplace_back(Clock::now(), port);
+        announced_.push_back(Clock::now());
+        if (masters_.empty() || masters_.back().second != port) masters_.emplace_back(announced_.back(), port);
     }
 
     mutable std::mutex mutex_;
+    std::vector<TimePoint> announced_;
     std::vector<std::pair<TimePoint, std::string>> masters_;
     std::atomic<bool> stop_{false};
     std::atomic<std::size_t> ready_{0};
-    std::atomic<Duration::rep> first_{0};
     std::vector<std::thread> listeners_;
 };
 
