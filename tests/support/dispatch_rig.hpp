@@ -17,6 +17,7 @@
 #include <redoubt/resp/cmd.hpp>
 #include <redoubt/resp/read_reply.hpp>
 
+#include "dispatch/command_slot.hpp"
 #include "dispatch/dispatcher.hpp"
 #include "topology/topology.hpp"
 
@@ -43,6 +44,7 @@ public:
         auto origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{target_.endpoint(), "a"});
         dispatcher_ = std::make_unique<dispatch::Dispatcher>(topology_->open_project(lane, nullptr, {}),
                                                              std::move(settings), std::move(origin), lane, nullptr);
+        dispatcher_->set_key_slots(topology::KeySlots(prefix_.view()));
         thread_ = std::thread([this] { loop_.run(); });
     }
     ~DispatchRig() {
@@ -60,7 +62,9 @@ public:
     CallOutcome run(const CommandView& command, const CallOptions& options = {}) {
         AnyReply reply;
         CallOutcome outcome;
-        outcome.error = dispatcher_->run(dispatch::ArgumentsRequest(command, prefix_), reply, prefix_, options);
+        dispatch::ArgumentsRequest request(command, prefix_);
+        request.set_slot(slot_of(command));
+        outcome.error = dispatcher_->run(request, reply, prefix_, options);
         outcome.text = reply.text;
         return outcome;
     }
@@ -70,6 +74,9 @@ public:
         auto future = call->promise.get_future();
         call->start();
         return future;
+    }
+    std::uint16_t slot_of(const CommandView& command) const {
+        return dispatch::place_of(command.spec(), command.arguments(), dispatcher_->key_slots()).slot;
     }
     dispatch::Dispatcher& dispatcher() { return *dispatcher_; }
     topology::Topology& topology() { return *topology_; }
@@ -93,6 +100,8 @@ private:
         Call(dispatch::Dispatcher& dispatcher, const KeyPrefix& prefix, const CallOptions& options,
              const CommandView& command)
             : AsyncCall(dispatcher, prefix, options, command.spec().name) {
+            commands().add_place(
+                dispatch::place_of(command.spec(), command.arguments(), dispatcher.key_slots()).slot, command.retry());
             commands().append(command, prefix);
             set_receiver(*this);
         }
