@@ -224,9 +224,12 @@ TEST(Split, AScanGoesFromNodeToNode) {
               std::pair(std::string(encoded({cmd::scan(17)}).bytes()), reply_of(scan_cursor(5461, 0))));
     EXPECT_EQ(page(scan_cursor(5461, 0), "$1\r\n3\r\n"), std::pair(begin, reply_of(scan_cursor(5461, 3))));
     EXPECT_EQ(page(scan_cursor(10923, 5), "$1\r\n0\r\n").second, reply_of(0));
-    const CommandView beyond = cmd::scan(scan_cursor(16384, 0));
+    const auto nobody = [](std::uint32_t) { return std::optional<std::uint16_t>(); };
+    const CommandView early = cmd::scan(0);
     EncodedCommands none;
-    EXPECT_TRUE(place_scan(beyond.spec(), beyond.retry(), beyond.arguments(), prefix, shard_from, none));
+    const auto refused = place_scan(early.spec(), early.retry(), early.arguments(), prefix, nobody, none);
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->certainty, Certainty::not_sent);
 }
 
 TEST(Split, APartialFailureSaysWhichKeysAreCertain) {

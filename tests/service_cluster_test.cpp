@@ -561,7 +561,9 @@ TEST_P(ServiceCluster, SlotsMoveUnderLoadWithoutAnError) {
 }
 
 TEST_P(ServiceCluster, OneThatServesNothingIsNoCluster) {
-    EmbeddedServer alone(testing::options_for(GetParam()));
+    EmbeddedServerOptions options = testing::options_for(GetParam());
+    options.tcp = true;
+    EmbeddedServer alone(options);
     RedisServiceConfig given = testing::quiet_config("redis+cluster://127.0.0.1:" + std::to_string(alone.port()) + "/");
     const Error error = error_of([&] { client(given); });
     EXPECT_EQ(error.kind, ErrorKind::connection);

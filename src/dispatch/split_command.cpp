@@ -105,9 +105,6 @@ std::optional<Error> place_scan(const CommandSpec& spec, RetryCategory retry, st
         cursor = base::parse_unsigned<std::uint64_t>(arguments[0].as_text());
     }
     if (!cursor) return refuse(ErrorKind::configuration, "the cursor of SCAN must be a number");
-    if (*cursor >> scan_cursor_bits >= topology::slot_count) {
-        return refuse(ErrorKind::configuration, "the cursor of SCAN is none that a scan of this Cluster has given");
-    }
     const auto wanted = static_cast<std::uint16_t>(*cursor >> scan_cursor_bits);
     // Only the first one may have been given for another node.
     const std::optional<std::uint16_t> shard = *cursor == 0 ? shard_from(0) : std::optional(wanted);
