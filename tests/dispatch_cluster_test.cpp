@@ -79,9 +79,8 @@ TEST_P(DispatchCluster, RedirectsAreFollowedWithoutARetry) {
     expect_told(rig.run(cmd::get(tag + "new")), "2");
     expect_told(rig.start(cmd::get(tag + "new")).get(), "2");
     EXPECT_EQ(calls(from, "get"), before) << "refused there, which is no call, and then no more";
-    rig.topology().for_each_node([](pool::Node& node) {
-        EXPECT_EQ(node.breaker().metrics(Clock::now()).failed_calls, 0u) << node.endpoint();
-    });
+    rig.topology().for_each_node(
+        [](pool::Node& node) { EXPECT_EQ(node.breaker().metrics(Clock::now()).failed_calls, 0u) << node.endpoint(); });
 }
 
 TEST_P(DispatchCluster, ADeadMasterCostsItsOwnSlotsUntilAnotherHasThem) {

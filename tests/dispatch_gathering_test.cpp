@@ -52,9 +52,10 @@ TEST(CommandSlot, OfKeysInDifferentOnesTellsWhichWordsTheyAre) {
     const Error error = cross_slot_error(command.spec(), place(command));
     EXPECT_EQ(error.certainty, Certainty::not_sent);
     EXPECT_EQ(error.kind, ErrorKind::configuration);
-    EXPECT_NE(error.message().find("the keys of RENAME are in different slots: argument 2 is in another one than argument "
-                                   "1; in a Cluster keys that are used together must be in one slot"),
-              std::string::npos)
+    EXPECT_NE(
+        error.message().find("the keys of RENAME are in different slots: argument 2 is in another one than argument "
+                             "1; in a Cluster keys that are used together must be in one slot"),
+        std::string::npos)
         << error.message();
 }
 
@@ -77,7 +78,8 @@ TEST(EncodedPlaces, AreKeptForSeveralCommandsAndSomeCanBeTakenOut) {
     ASSERT_EQ(all.places().size(), 4u);
     const std::uint32_t wanted[] = {0, 3};
     const EncodedCommands some = all.select(wanted);
-    EXPECT_EQ(some.bytes(), std::string(encoded({cmd::get("a")}).bytes()) + std::string(encoded({cmd::get("c")}).bytes()));
+    EXPECT_EQ(some.bytes(),
+              std::string(encoded({cmd::get("a")}).bytes()) + std::string(encoded({cmd::get("c")}).bytes()));
     EXPECT_EQ(some.count(), 2u);
     EXPECT_EQ(some.retry(), RetryCategory::read_only);
     EXPECT_EQ(all.retry(), cmd::incr("b").retry());
@@ -116,8 +118,7 @@ protected:
     const std::string high = key(true);
     int nodes[2] = {};
     Notes notes;
-    EncodedCommands commands =
-        encoded({cmd::get(low), cmd::get(high), cmd::ping(), cmd::get(low), cmd::get(high)});
+    EncodedCommands commands = encoded({cmd::get(low), cmd::get(high), cmd::ping(), cmd::get(low), cmd::get(high)});
     Gathering gathering{commands, notes};
 };
 
@@ -160,8 +161,7 @@ TEST_F(GatheringTest, APartThatFailsFailsWhatItHasNoAnswerTo) {
     sink.fail(1, refused("WRONGTYPE no"));
     const Error lost = Error::of(ErrorKind::connection, Certainty::unknown, Stage::sent, "lost");
     gathering.fail_rest(parts[0], sink.answered(), lost);
-    EXPECT_EQ(notes.told,
-              (std::map<std::uint32_t, std::string>{{0, "+PONG\r\n"}, {2, "WRONGTYPE no"}, {3, "lost"}}));
+    EXPECT_EQ(notes.told, (std::map<std::uint32_t, std::string>{{0, "+PONG\r\n"}, {2, "WRONGTYPE no"}, {3, "lost"}}));
 }
 
 TEST_F(GatheringTest, OnceStoppedNothingIsSentAgain) {

@@ -141,17 +141,21 @@ TEST_P(ServiceCluster, KeysInDifferentSlotsAreRefusedBeforeAByteIsSent) {
         EXPECT_EQ(error.kind, ErrorKind::configuration) << error.message();
         EXPECT_EQ(error.certainty, Certainty::not_sent) << error.message();
         EXPECT_TRUE(contains(error.message(), what)) << error.message();
-        EXPECT_TRUE(contains(error.message(), "in a Cluster keys that are used together must be in one slot: give them a "
-                                              "common hash tag"))
+        EXPECT_TRUE(contains(error.message(),
+                             "in a Cluster keys that are used together must be in one slot: give them a "
+                             "common hash tag"))
             << error.message();
         EXPECT_FALSE(contains(error.message(), a + "'")) << error.message();
     };
     const std::uint64_t before = count_everywhere("rename") + count_everywhere("sinter") + count_everywhere("multi");
-    const std::string renaming = "the keys of RENAME are in different slots: argument 2 is in another one than argument 1;";
+    const std::string renaming =
+        "the keys of RENAME are in different slots: argument 2 is in another one than argument 1;";
     expect_refused(error_of([&] { redis.rename(a, b); }), renaming);
     expect_refused(error_of([&] { redis.async().rename(a, b)(use_future).get(); }), renaming);
     expect_refused(error_of([&] { (void)redis.command("RENAME", a, b); }), renaming);
-    expect_refused(error_of([&] { (void)redis.sinter({a, a, b}); }),
+    expect_refused(error_of([&] {
+                       (void)redis.sinter({a, a, b});
+                   }),
                    "the keys of SINTER are in different slots: argument 3 is in another one than argument 1;");
     const std::string crossing =
         "the keys of MULTI are in different slots: those of its command 3 (GET) are in another one than those of its "
@@ -160,15 +164,16 @@ TEST_P(ServiceCluster, KeysInDifferentSlotsAreRefusedBeforeAByteIsSent) {
     expect_refused(
         error_of([&] { (void)redis.async().transaction().set(a, "1").incr(a).get(b).execute()(use_future).get(); }),
         crossing);
-    expect_refused(error_of([&] { (void)redis.transaction().watch({a, b}); }),
+    expect_refused(error_of([&] {
+                       (void)redis.transaction().watch({a, b});
+                   }),
                    "the keys of WATCH are in different slots: argument 2 is in another one than argument 1;");
     expect_refused(error_of([&] { (void)redis.transaction().watch(a).set(b, "1").execute(); }),
                    "the keys of MULTI are in another slot than those of its WATCH;");
     Watched watched = redis.async().watch(a)(use_future).get();
-    expect_refused(error_of([&] {
-                       (void)redis.async().transaction(std::move(watched)).set(b, "1").execute()(use_future).get();
-                   }),
-                   "the keys of MULTI are in another slot than those of its WATCH;");
+    expect_refused(
+        error_of([&] { (void)redis.async().transaction(std::move(watched)).set(b, "1").execute()(use_future).get(); }),
+        "the keys of MULTI are in another slot than those of its WATCH;");
     EXPECT_EQ(count_everywhere("rename") + count_everywhere("sinter") + count_everywhere("multi"), before);
     // With a common tag they are one.
     redis.set("{t}a", "1");
@@ -242,10 +247,9 @@ TEST_P(ServiceCluster, ShardedChannelsAreHeardAtTheirNodeAlsoWhenThatIsAnotherOn
     EXPECT_EQ(event->payload, "two");
     // A second place is refused.
     const std::string other = key_at(0);
-    for (const Error& error : {error_of([&] {
-                                   subscriber.subscribe(Subscribed::shard_channel, std::vector<std::string_view>{other});
-                               }),
-                               error_of([&] { subscriber.subscribe("news"); })}) {
+    for (const Error& error :
+         {error_of([&] { subscriber.subscribe(Subscribed::shard_channel, std::vector<std::string_view>{other}); }),
+          error_of([&] { subscriber.subscribe("news"); })}) {
         EXPECT_TRUE(contains(error.message(), "in a Cluster a subscriber listens at one node")) << error.message();
     }
     Subscriber events = redis.subscriber();
@@ -361,7 +365,8 @@ TEST_P(ServiceCluster, PipelinesAreSplitByNodeAndTheirAnswersPutBack) {
     EXPECT_EQ(one, 1);
     EXPECT_EQ(three, 2);
     EXPECT_EQ(four, "x");
-    auto later = redis.async().pipeline().incr(tag + "n").set(key_at(0), "y").get(tag + "n").execute()(use_future).get();
+    auto later =
+        redis.async().pipeline().incr(tag + "n").set(key_at(0), "y").get(tag + "n").execute()(use_future).get();
     EXPECT_EQ(std::get<0>(later), 3);
     EXPECT_EQ(std::get<2>(later), "3");
     cluster().end_move(slot_of(tag), 2, 0);
@@ -393,7 +398,9 @@ TEST_P(ServiceCluster, APartOfAPipelineFailsItsOwnCommandsOnly) {
     check(redis.pipeline().get(living).get(dead).get(living).try_execute());
     check(redis.async().pipeline().get(living).get(dead).get(living).try_execute()(use_future).get());
     // The same of one command over several slots.
-    for (const Error& error : {error_of([&] { (void)redis.del({living, dead}); }),
+    for (const Error& error : {error_of([&] {
+                                   (void)redis.del({living, dead});
+                               }),
                                error_of([&] { redis.async().del("x" + living, dead)(use_future).get(); })}) {
         EXPECT_NE(error.certainty, Certainty::not_sent) << error.message();
         EXPECT_TRUE(contains(error.message(), "is not atomic there; of its 2 keys key 1: applied; key 2: "))
@@ -477,8 +484,9 @@ TEST_P(ServiceCluster, KeysOfAProjectCanBeKeptTogether) {
     RedisService other(config());
     const Error refused = error_of([&] { other.initialize(); });
     EXPECT_EQ(refused.kind, ErrorKind::configuration);
-    EXPECT_TRUE(contains(refused.message(), "key_colocation (REDIS_KEY_COLOCATION) is no, but other services keep a "
-                                            "project's keys together (proj:{id}:key) in this Cluster"))
+    EXPECT_TRUE(contains(refused.message(),
+                         "key_colocation (REDIS_KEY_COLOCATION) is no, but other services keep a "
+                         "project's keys together (proj:{id}:key) in this Cluster"))
         << refused.message();
     RedisServiceConfig alone = testing::quiet_config("redis://localhost:1");
     alone.key_colocation = true;

@@ -228,8 +228,7 @@ void AsyncCall::start_on_lane() noexcept {
 }
 
 inline void AsyncCall::route() noexcept {
-    const topology::Route way =
-        dispatcher_.route(dispatcher_.has_own_user() && commands_.scans(), commands_.slot());
+    const topology::Route way = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans(), commands_.slot());
     pool_ = way.pool;
     tenant_ = way.tenant;
 }
@@ -307,8 +306,7 @@ void AsyncCall::attempt_again(TimePoint now) { attempt(now); }
 bool AsyncCall::follow(Error& error, TimePoint now) {
     HoldUse use;
     if (goes_to_held(use)) return false;
-    const auto elsewhere =
-        dispatcher_.detour(state_, error, pool_->async().node(), commands_.scans(), now);
+    const auto elsewhere = dispatcher_.detour(state_, error, pool_->async().node(), commands_.scans(), now);
     if (!elsewhere) return false;
     if (elsewhere->asking && rare_ && rare_->own_connection) {
         // ASKING lasts for one command, and what is watched is for the next one.
@@ -395,8 +393,7 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     if (dispatcher_.is_spread() && follow(told, now)) return;
     charge(pool, told);
     const bool partly = commands_.count() > 1 && reader_.taken() != 0 && reader_.refused_whole() == nullptr;
-    const TimePoint refused_until =
-        dispatcher_.is_spread() ? TimePoint::min() : pool.async().node().refused_until();
+    const TimePoint refused_until = dispatcher_.is_spread() ? TimePoint::min() : pool.async().node().refused_until();
     const std::optional<Duration> length = state_.after_failure(
         dispatcher_.settings(), told, {commands_.retry(), partly, chance(), now, refused_until}, pool.budget());
     if (length && !pool.async().closed()) {

@@ -88,31 +88,33 @@ KeyPlace place_of(const CommandSpec& spec, std::span<const Argument> arguments,
 Error cross_slot_error(const CommandSpec& spec, const KeyPlace& place) {
     return Error::with_detail(
         ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-        fmt::format("the keys of {} are in different slots: argument {} is in another one than argument {}; {}", spec.name,
-                    place.other, place.first, allowed));
+        fmt::format("the keys of {} are in different slots: argument {} is in another one than argument {}; {}",
+                    spec.name, place.other, place.first, allowed));
 }
 
 Error cross_slot_error(const EncodedCommands& transaction) {
     const auto places = transaction.places();
     const auto first =
         std::find_if(places.begin(), places.end(), [](const auto& place) { return place.slot != no_slot; });
-    const auto other =
-        std::find_if(first, places.end(), [&](const auto& place) { return place.slot != no_slot && place.slot != first->slot; });
+    const auto other = std::find_if(
+        first, places.end(), [&](const auto& place) { return place.slot != no_slot && place.slot != first->slot; });
     const auto named = [&](auto place) {
         const auto index = static_cast<std::uint32_t>(place - places.begin());
         NamesPosition at;
         // MULTI comes before them.
         return fmt::format("command {} ({})", index, command_name(transaction.bytes(), index, at));
     };
-    return Error::with_detail(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-                              fmt::format("the keys of MULTI are in different slots: those of its {} are in another one "
-                                          "than those of its {}; {}",
-                                          named(other), named(first), allowed));
+    return Error::with_detail(
+        ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+        fmt::format("the keys of MULTI are in different slots: those of its {} are in another one "
+                    "than those of its {}; {}",
+                    named(other), named(first), allowed));
 }
 
 Error watched_elsewhere_error() {
-    return Error::with_detail(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-                              fmt::format("the keys of MULTI are in another slot than those of its WATCH; {}", allowed));
+    return Error::with_detail(
+        ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+        fmt::format("the keys of MULTI are in another slot than those of its WATCH; {}", allowed));
 }
 
 }  // namespace redoubt::dispatch

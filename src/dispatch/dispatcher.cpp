@@ -201,9 +201,8 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
         }
         charge(pool, *error);
         const bool partly = call.reader().taken() != 0 && request.replies() > 1 && !call.reader().refused_whole();
-        const std::optional<Duration> pause =
-            state.after_failure(*settings_, *error, {request.retry(), partly, chance(), ended, refused_until(pool)},
-                                pool.budget());
+        const std::optional<Duration> pause = state.after_failure(
+            *settings_, *error, {request.retry(), partly, chance(), ended, refused_until(pool)}, pool.budget());
         if (!pause) return described(*error);
         pool.count_retry();
         if (report != nullptr) {
@@ -259,9 +258,10 @@ std::optional<topology::Detour> Dispatcher::detour(CallState& state, Error& erro
     std::optional<topology::Detour> elsewhere = router.detour(error, asked);
     if (!elsewhere || state.may_follow(now)) return elsewhere;
     // Another moment may lift that: it is tried again as after a connection's failure.
-    Error lost = Error::of(ErrorKind::connection, Certainty::rejected, Stage::reply,
-                           "the nodes of the Cluster do not agree on who serves the slot: the command was sent from one "
-                           "to another too often");
+    Error lost =
+        Error::of(ErrorKind::connection, Certainty::rejected, Stage::reply,
+                  "the nodes of the Cluster do not agree on who serves the slot: the command was sent from one "
+                  "to another too often");
     lost.cause = std::make_shared<const Error>(error);
     error = std::move(lost);
     return std::nullopt;

@@ -137,7 +137,7 @@ private:
     std::unique_ptr<topology::Router> router_;
     std::unique_ptr<topology::Router> scan_router_;  // of a pool that others use, too, and that its owner closes
     topology::KeySlots key_slots_;
-    std::shared_ptr<const CallSettings> settings_;   // one for all projects
+    std::shared_ptr<const CallSettings> settings_;  // one for all projects
     std::shared_ptr<const ErrorOrigin> origin_;
     Lane lane_;
     std::unique_ptr<std::unordered_set<AsyncCall*>> pausing_;  // made when it is needed: seldom

@@ -175,8 +175,8 @@ Error JointSink::partial_failure(std::string_view name) const {
     for (std::size_t i = 0; i != has_failed.size(); ++i) {
         if (!has_failed[i]) add(i, Certainty::applied);
     }
-    std::string text = fmt::format("{} is sent slot by slot in a Cluster, and is not atomic there; of its {} keys", name,
-                                   joint_.count);
+    std::string text = fmt::format("{} is sent slot by slot in a Cluster, and is not atomic there; of its {} keys",
+                                   name, joint_.count);
     std::string_view separator = " ";
     std::size_t fates = 0;
     Certainty only = Certainty::unknown;
@@ -184,8 +184,8 @@ Error JointSink::partial_failure(std::string_view name) const {
          {Certainty::applied, Certainty::unknown, Certainty::rejected, Certainty::not_sent}) {
         const auto& of = keys[static_cast<std::size_t>(certainty)];
         if (of.empty()) continue;
-        text += fmt::format("{}{} {}: {}", separator, of.size() == 1 ? "key" : "keys", in_ranges(of),
-                            to_string(certainty));
+        text +=
+            fmt::format("{}{} {}: {}", separator, of.size() == 1 ? "key" : "keys", in_ranges(of), to_string(certainty));
         separator = "; ";
         only = certainty;
         ++fates;

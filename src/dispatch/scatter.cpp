@@ -47,8 +47,7 @@ private:
 };
 
 Scatter::Scatter(AsyncCall& call, ReplySink& sink)
-    : call_(call),
-      gathering_(call.commands_, make_joint(call) ? static_cast<ReplySink&>(*joint_) : sink) {}
+    : call_(call), gathering_(call.commands_, make_joint(call) ? static_cast<ReplySink&>(*joint_) : sink) {}
 
 bool Scatter::make_joint(AsyncCall& call) {
     if (call.commands_.joint() == nullptr) return false;
@@ -65,7 +64,9 @@ bool Scatter::has(const Part* part) const noexcept {
 }
 
 void Scatter::send() {
-    const auto node_of = [this](std::uint16_t slot) -> const void* { return call_.dispatcher_.route(false, slot).pool; };
+    const auto node_of = [this](std::uint16_t slot) -> const void* {
+        return call_.dispatcher_.route(false, slot).pool;
+    };
     for (;;) {
         std::vector<Gathering::Part> next = gathering_.next(node_of);
         if (next.empty()) return call_.end_scattered(joint_ ? &*joint_ : nullptr);

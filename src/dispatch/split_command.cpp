@@ -20,9 +20,9 @@ struct Splittable {
     Joint::Kind kind;
 };
 constexpr std::array splittable{
-    Splittable{"MGET", Joint::Kind::values},  Splittable{"MSET", Joint::Kind::ok},   Splittable{"DEL", Joint::Kind::sum},
-    Splittable{"UNLINK", Joint::Kind::sum},   Splittable{"EXISTS", Joint::Kind::sum},
-    Splittable{"TOUCH", Joint::Kind::sum},
+    Splittable{"MGET", Joint::Kind::values}, Splittable{"MSET", Joint::Kind::ok},
+    Splittable{"DEL", Joint::Kind::sum},     Splittable{"UNLINK", Joint::Kind::sum},
+    Splittable{"EXISTS", Joint::Kind::sum},  Splittable{"TOUCH", Joint::Kind::sum},
 };
 
 std::optional<Joint::Kind> kind_of(std::string_view name) noexcept {
@@ -109,7 +109,8 @@ std::optional<Error> place_scan(const CommandSpec& spec, RetryCategory retry, st
     // Only the first one may have been given for another node.
     const std::optional<std::uint16_t> shard = *cursor == 0 ? shard_from(0) : std::optional(wanted);
     if (!shard) {
-        return refuse(ErrorKind::connection, "the nodes of the Cluster are not known yet, so that nothing can be scanned");
+        return refuse(ErrorKind::connection,
+                      "the nodes of the Cluster are not known yet, so that nothing can be scanned");
     }
     std::vector<Argument> at_node(arguments.begin(), arguments.end());
     at_node.front() = Argument::unsigned_integer(*cursor & most_scan_cursor);

@@ -21,7 +21,8 @@ bool split_over_slots(const CommandSpec& spec, RetryCategory retry, std::span<co
 /// Cursors of a SCAN that goes from node to node: the lowest slot of the node's stands above the server's own cursor, of
 /// which no server uses more than these bits.
 inline constexpr unsigned scan_cursor_bits = 50;
-static_assert(std::uint64_t{topology::slot_count - 1} << scan_cursor_bits >> scan_cursor_bits == topology::slot_count - 1);
+static_assert(std::uint64_t{topology::slot_count - 1} << scan_cursor_bits >> scan_cursor_bits ==
+              topology::slot_count - 1);
 inline constexpr std::uint64_t most_scan_cursor = (std::uint64_t{1} << scan_cursor_bits) - 1;
 constexpr std::uint64_t scan_cursor(std::uint16_t slot, std::uint64_t cursor) noexcept {
     return (std::uint64_t{slot} << scan_cursor_bits) | cursor;

@@ -175,10 +175,11 @@ std::optional<Error> Project::place(const CommandSpec& spec, RetryCategory retry
     const dispatch::KeyPlace place = dispatch::place_of(spec, arguments, dispatcher_->key_slots());
     if (place.other != 0) return refusal(dispatch::cross_slot_error(spec, place), spec.name);
     if (spec.reply == ReplyRule::scan_page) {
-        return refusal(Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-                                 "in a Cluster a SCAN walks all nodes, so that it is a call of its own: not in a pipeline "
-                                 "or a transaction"),
-                       spec.name);
+        return refusal(
+            Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                      "in a Cluster a SCAN walks all nodes, so that it is a call of its own: not in a pipeline "
+                      "or a transaction"),
+            spec.name);
     }
     into.add_place(place.slot, retry);
     return std::nullopt;

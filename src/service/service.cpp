@@ -90,21 +90,20 @@ void check_answered(const result<std::string>& pong) {
 // would be elsewhere, and nobody would find the others'.
 constexpr std::string_view layout_key = "key_layout";
 
-std::string_view layout_of(const RedisServiceConfig& config) {
-    return config.key_colocation ? "together" : "spread";
-}
+std::string_view layout_of(const RedisServiceConfig& config) { return config.key_colocation ? "together" : "spread"; }
 
 void check_layout(const RedisServiceConfig& config, const result<std::optional<std::string>>& noted) {
     if (!noted) return service::log_warning("the layout of keys is not checked: " + noted.error().message());
     if (!*noted || **noted == layout_of(config)) return;
     raise(Error::with_detail(
         ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-        fmt::format("key_colocation (REDIS_KEY_COLOCATION) is {}, but {} in this Cluster: keys of the two would not meet; "
-                    "give all services the same, or delete proj:_redoubt:{} once no keys of the other kind are left",
-                    config.key_colocation ? "yes" : "no",
-                    config.key_colocation ? "other services have spread their keys (proj:id:key)"
-                                          : "other services keep a project's keys together (proj:{id}:key)",
-                    layout_key)));
+        fmt::format(
+            "key_colocation (REDIS_KEY_COLOCATION) is {}, but {} in this Cluster: keys of the two would not meet; "
+            "give all services the same, or delete proj:_redoubt:{} once no keys of the other kind are left",
+            config.key_colocation ? "yes" : "no",
+            config.key_colocation ? "other services have spread their keys (proj:id:key)"
+                                  : "other services keep a project's keys together (proj:{id}:key)",
+            layout_key)));
 }
 
 // Where the figures come from. Shared with those who ask for them, who may outlive the service.

@@ -135,14 +135,16 @@ struct Subscriber::Impl {
         return listener_;
     }
     static Error elsewhere() {
-        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-                         "in a Cluster a subscriber listens at one node: to sharded channels of one slot (with a common "
-                         "hash tag), or to other channels and patterns; use another subscriber for the others");
+        return Error::of(
+            ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+            "in a Cluster a subscriber listens at one node: to sharded channels of one slot (with a common "
+            "hash tag), or to other channels and patterns; use another subscriber for the others");
     }
     static Error scattered_events() {
-        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-                         "each node of a Cluster tells of the events of its own keys alone: they can be heard where all "
-                         "keys of the project are together (key_colocation)");
+        return Error::of(
+            ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+            "each node of a Cluster tells of the events of its own keys alone: they can be heard where all "
+            "keys of the project are together (key_colocation)");
     }
     static Error closed_error() {
         return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the subscriber is closed");
@@ -154,8 +156,7 @@ struct Subscriber::Impl {
     static Error late(Listener& listener) {
         Error error = Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
                                 "the server has not confirmed the subscription in time; it will be asked again");
-        if (const std::optional<Error> why = listener.last_failure())
-            error.cause = std::make_shared<const Error>(*why);
+        if (const std::optional<Error> why = listener.last_failure()) error.cause = std::make_shared<const Error>(*why);
         return error;
     }
 

@@ -38,10 +38,10 @@ class ClusterRefresher {
 public:
     struct Settings {
         std::vector<NodeAddress> seeds;
-        Duration refresh = std::chrono::seconds(30);            ///< while all is well
-        Duration hasty = std::chrono::milliseconds(20);         ///< between two refreshes that are asked for
-        Duration first_pause = std::chrono::milliseconds(100);  ///< after all nodes have failed
-        Duration longest_pause = std::chrono::seconds(2);       ///< it doubles up to this
+        Duration refresh = std::chrono::seconds(30);               ///< while all is well
+        Duration hasty = std::chrono::milliseconds(20);            ///< between two refreshes that are asked for
+        Duration first_pause = std::chrono::milliseconds(100);     ///< after all nodes have failed
+        Duration longest_pause = std::chrono::seconds(2);          ///< it doubles up to this
         Duration longest_unease = std::chrono::milliseconds(500);  ///< while a master is down: it doubles up to this
     };
     /// `chance` gives numbers in [0, 1), by which pauses are spread and the first node is chosen.

@@ -51,8 +51,7 @@ public:
 private:
     /// Where the project's calls of one node go.
     struct Place {
-        explicit Place(pool::Pool& at, std::shared_ptr<policy::RateLimit> rate)
-            : pool(&at), tenant(std::move(rate)) {}
+        explicit Place(pool::Pool& at, std::shared_ptr<policy::RateLimit> rate) : pool(&at), tenant(std::move(rate)) {}
         Route route() noexcept { return {pool, &tenant}; }
         pool::Pool* pool;
         pool::Tenant tenant;

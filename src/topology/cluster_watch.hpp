@@ -21,7 +21,7 @@ public:
     struct Settings {
         ClusterRefresher::Settings refresher;
         ReplyLimits reply_limits;
-        Duration patience{};                      ///< of a connection and its answers
+        Duration patience{};                       ///< of a connection and its answers
         std::shared_ptr<pool::Identity> identity;  ///< as whom to ask; null: as the URL says
     };
     /// On the executor.

@@ -39,7 +39,8 @@ protected:
     RawClient raw(std::size_t index) { return RawClient(cluster().node(index)); }
     /// A key whose slot this node serves.
     std::string key_at(std::size_t index, std::size_t begin = 0) {
-        return key_where("proj:a:", [&](std::uint16_t slot) { return cluster().owner_of(slot) == index; }, begin);
+        return key_where(
+            "proj:a:", [&](std::uint16_t slot) { return cluster().owner_of(slot) == index; }, begin);
     }
     static std::uint16_t slot_of(const std::string& key) { return topology::slot_of("proj:a:" + key); }
 

@@ -100,8 +100,8 @@ private:
         Call(dispatch::Dispatcher& dispatcher, const KeyPrefix& prefix, const CallOptions& options,
              const CommandView& command)
             : AsyncCall(dispatcher, prefix, options, command.spec().name) {
-            commands().add_place(
-                dispatch::place_of(command.spec(), command.arguments(), dispatcher.key_slots()).slot, command.retry());
+            commands().add_place(dispatch::place_of(command.spec(), command.arguments(), dispatcher.key_slots()).slot,
+                                 command.retry());
             commands().append(command, prefix);
             set_receiver(*this);
         }

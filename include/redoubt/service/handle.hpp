@@ -62,7 +62,8 @@ struct Async {
         return make_operation<SingleReply<Reply>, Completion>(
             handle.project, handle.options, command.name(), SingleReply<Reply>(command.reader()),
             [&](dispatch::AsyncCall& call) {
-                if (auto refusal = handle.project->encode_alone(command, call.commands())) call.refuse(std::move(*refusal));
+                if (auto refusal = handle.project->encode_alone(command, call.commands()))
+                    call.refuse(std::move(*refusal));
             });
     }
     template <class Replies>

@@ -69,11 +69,12 @@ template <class T, class Encode>
 auto script_step(const Handle& handle, TimePoint deadline, std::string_view name, bool wrapped, const Encode& encode) {
     CallOptions options = handle.options;
     options.deadline = std::max(deadline - Clock::now(), Duration::zero());
-    return make_operation<ScriptReply<T>, ResultCompletion>(
-        handle.project, options, name, ScriptReply<T>(wrapped), [&](dispatch::AsyncCall& call) {
-            if (!wrapped) call.distrust_errors();
-            if (auto refused = encode(call.commands())) call.refuse(std::move(*refused));
-        });
+    return make_operation<ScriptReply<T>, ResultCompletion>(handle.project, options, name, ScriptReply<T>(wrapped),
+                                                            [&](dispatch::AsyncCall& call) {
+                                                                if (!wrapped) call.distrust_errors();
+                                                                if (auto refused = encode(call.commands()))
+                                                                    call.refuse(std::move(*refused));
+                                                            });
 }
 
 template <class T>
