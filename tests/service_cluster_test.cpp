@@ -117,9 +117,15 @@ TEST_P(ServiceCluster, ASlotOnItsWayIsServedAtBothEnds) {
     EXPECT_EQ(redis.get(tag + "large"), large);
     EXPECT_EQ(redis.async().get(tag + "large")(use_future).get(), large);
     // As one piece.
-    const auto both = redis.transaction().incr(tag + "new").set(tag + "second", "2").execute();
+    const auto both = redis.transaction().incr(tag + "new").get(tag + "new").execute();
     ASSERT_TRUE(both);
     EXPECT_EQ(std::get<0>(*both), 4);
+    EXPECT_EQ(std::get<1>(*both), "4");
+    // Of several keys, some of which are at neither end for certain, the server says so itself; nothing was executed.
+    const Error later_again =
+        error_of([&] { (void)redis.transaction().incr(tag + "new").set(tag + "second", "2").execute(); });
+    EXPECT_EQ(later_again.prefix(), "TRYAGAIN");
+    EXPECT_EQ(later_again.certainty, Certainty::rejected);
     const auto later = redis.async().transaction().incr(tag + "new").execute()(use_future).get();
     ASSERT_TRUE(later);
     EXPECT_EQ(std::get<0>(*later), 5);
@@ -357,9 +363,10 @@ TEST_P(ServiceCluster, PipelinesAreSplitByNodeAndTheirAnswersPutBack) {
     cluster().move_slots(0, 200, 0, 1);
     order("moved");
     // Some are on their way.
-    const std::string key = key_at(2);
-    const std::string tag = "{" + key + "}";
-    cluster().begin_move(slot_of(tag), 2, 0);
+    const std::string tag = "{" + key_at(2) + "}";
+    const std::size_t from = cluster().owner_of(slot_of(tag));
+    const std::size_t to = (from + 1) % 3;
+    cluster().begin_move(slot_of(tag), from, to);
     auto [one, two, three, four] =
         redis.pipeline().incr(tag + "n").set(key_at(0), "x").incr(tag + "n").get(key_at(0)).execute();
     EXPECT_EQ(one, 1);
@@ -369,7 +376,7 @@ TEST_P(ServiceCluster, PipelinesAreSplitByNodeAndTheirAnswersPutBack) {
         redis.async().pipeline().incr(tag + "n").set(key_at(0), "y").get(tag + "n").execute()(use_future).get();
     EXPECT_EQ(std::get<0>(later), 3);
     EXPECT_EQ(std::get<2>(later), "3");
-    cluster().end_move(slot_of(tag), 2, 0);
+    cluster().end_move(slot_of(tag), from, to);
     // What fails is one part alone.
     const std::string list = key_at(1);
     redis.rpush(list, "x");

@@ -28,6 +28,10 @@ struct Gathered {
     void add(const Handle& handle, const CommandView& command) {
         if (!refused) refused = handle.project->encode(command, commands);
     }
+    /// The only one.
+    void add_alone(const Handle& handle, const CommandView& command) {
+        if (!refused) refused = handle.project->encode_alone(command, commands);
+    }
 };
 
 /// The calling thread waits; `try_` forms return `result`, the others throw.

@@ -142,7 +142,7 @@ public:
     auto next() const {
         service::Gathered gathered;
         const Command<Page> command = service::next_page<Page>(*state_);
-        if (!state_->finished) gathered.add(state_->handle, command);
+        if (!state_->finished) gathered.add_alone(state_->handle, command);
         return service::Async::run(state_->handle, std::move(gathered), command.name(),
                                    service::PageReplies<Page>(state_, command.reader()));
     }
