@@ -113,11 +113,12 @@ EmbeddedSentinel::Impl::Impl(EmbeddedSentinelOptions given) : options(std::move(
 
 // A Sentinel connects to a new master no sooner than a ping period, one second, after it last tried to connect to the old
 // one, and takes it for down when it has not answered for `down_after`: where that is less, it makes a second failover of
-// one. It looks at replicas every ten seconds only.
+// one. It looks at replicas every ten seconds only, but while their master is down every second; five ping periods must
+// be longer than that, else it finds none to promote.
 void EmbeddedSentinel::Impl::hurry_sentinels() const {
     for (const Place& sentinel : sentinel_places) {
         ask_or_raise(sentinel, "SENTINEL DEBUG",
-                     {"SENTINEL", "DEBUG", "ping-period", "100", "ask-period", "250", "info-period", "1000",
+                     {"SENTINEL", "DEBUG", "ping-period", "250", "ask-period", "250", "info-period", "1000",
                       "publish-period", "500"});
     }
 }
