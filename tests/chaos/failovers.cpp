@@ -263,8 +263,8 @@ private:
         const auto line = [](std::string_view what, std::uint64_t count) {
             fmt::print("{:<48} {:>10}\n", what, count);
         };
-        const auto time = [](std::string_view what, Duration time) {
-            fmt::print("{:<48} {:>10.1f} ms\n", what, in_ms(time));
+        const auto time = [](std::string_view what, Duration length) {
+            fmt::print("{:<48} {:>10.1f} ms\n", what, in_ms(length));
         };
         fmt::print("{} with Sentinels, seed {}, {:.0f} s, {} coroutines and {} threads\n", group_.node(0).version(),
                    options_.seed, seconds_, options_.coroutines, options_.threads);

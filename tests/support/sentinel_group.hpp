@@ -17,7 +17,7 @@ protected:
     EmbeddedSentinelOptions options() const {
         EmbeddedSentinelOptions made;
         made.program = GetParam();
-        made.down_after = 300ms;
+        made.down_after = 600ms;
         made.failover_timeout = 1s;
         return made;
     }
