@@ -38,6 +38,8 @@ namespace asio = boost::asio;
 constexpr Duration patience = 90s;
 // How far a replica may be behind its master on a busy machine. What was acknowledged longer ago must be there.
 constexpr Duration unreplicated = 1s;
+// Before each failover, so that most of what is written can be lost by none.
+constexpr Duration undisturbed = 3s;
 // From the first announcement of a new master until callers write to it.
 constexpr Duration most_without_service = 1s;
 
@@ -126,6 +128,7 @@ private:
         try {
             for (std::uint32_t i = 0; i != options_.failovers; ++i) {
                 group_.wait_until_whole(patience);
+                std::this_thread::sleep_for(undisturbed);
                 fail_over(i < fault_names.size() ? static_cast<Fault>(i)
                                                  : static_cast<Fault>(random_.below(fault_names.size())));
             }

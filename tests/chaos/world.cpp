@@ -109,7 +109,7 @@ Ids& World::ids(const std::string& name, std::uint64_t id) {
 
 void World::sabotage(const ProjectIsolatedRedisClient& redis) {
     const std::string stream = "stream:0";
-    redis.lpop("list:0");
+    redis.rpop("list:0");  // the oldest
     const std::vector<StreamEntry> entries = redis.xrange(stream);
     redis.xadd(stream, "id", entries.at(0).fields.at(0).second);
 }
