@@ -97,6 +97,8 @@ public:
 
 private:
     void report_start(CallReport& report, Telemetry& telemetry, const Request& request, const CallState& state) const;
+    /// One of several commands that were executed together was answered with an error.
+    void note_inner_error(CallReport& report, const ReplySink& sink, const CallState& state) const;
     std::optional<Error> run_to_end(const Request& request, ReplySink& sink, const KeyPrefix& prefix, CallState& state,
                                     CallReport* report);
     std::optional<Error> run_to_end_on(pool::Lease& lease, const Request& request, ReplySink& sink,
