@@ -46,7 +46,8 @@ protected:
     }
     ~Http() override {
         if (rig) rig->drain().get();
-        gate.reset();  // its timer is of the rig's loop
+        gate.reset();  // both have timers of the rig's loop
+        events.reset();
     }
     void add_routes(Router& router, asio::io_context& loop) {
         gate = std::make_shared<Gate>(loop);
