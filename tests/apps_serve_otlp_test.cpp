@@ -45,7 +45,7 @@ protected:
 
 TEST_P(ServeOtlp, SpansAndMetricsReachTheCollectorThatTheEnvironmentNames) {
     testing::Serving serving = serve({"OTEL_EXPORTER_OTLP_ENDPOINT=" + collector_.url(""), "OTEL_SERVICE_NAME=cache",
-                                      "OTEL_METRIC_EXPORT_INTERVAL=200", "OTEL_BSP_SCHEDULE_DELAY=200"});
+                                      "OTEL_METRIC_EXPORT_INTERVAL=200"});
     EXPECT_EQ(serving.ask("PUT", "/projects/p/cache/my-key", "my-value").status, 204U);
     EXPECT_EQ(serving.get("/projects/p/cache/my-key").body, "my-value");
     const auto spans = [&] {
