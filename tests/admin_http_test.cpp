@@ -44,6 +44,11 @@ protected:
         rig = std::make_unique<HttpRig>([this](Router& router, asio::io_context& loop) { add_routes(router, loop); },
                                         limits, std::move(token));
     }
+    ~Http() override {
+        if (rig) rig->drain().get();
+        gate.reset();  // both have timers of the rig's loop
+        events.reset();
+    }
     void add_routes(Router& router, asio::io_context& loop) {
         gate = std::make_shared<Gate>(loop);
         router.add({"GET", "/hello", [](Request) -> asio::awaitable<Response> {

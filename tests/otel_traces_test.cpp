@@ -220,6 +220,26 @@ TEST_P(OtelTraces, ABatchWithAFailedCommandIsAnError) {
     EXPECT_EQ(span.attributes.at("db.response.status_code"), "WRONGTYPE");
 }
 
+TEST_P(OtelTraces, ATransactionWithAFailedCommandIsAnError) {
+    start();
+    const auto expect_wrong_type = [&](const char* how) {
+        const Span span = sdk_.span();
+        EXPECT_EQ(span.name, "MULTI") << how;
+        EXPECT_EQ(span.status, api::trace::StatusCode::kError) << how;
+        EXPECT_EQ(span.attributes.at("db.response.status_code"), "WRONGTYPE") << how;
+    };
+    redis().set("text", "v");
+    (void)sdk_.spans();
+    (void)redis().transaction().get("text").lpush("text", "x").try_execute();
+    expect_wrong_type("blocking");
+    (void)redis().async().transaction().get("text").lpush("text", "x").try_execute()(asio::use_future).get();
+    expect_wrong_type("async");
+    auto watched = redis().transaction().watch("text");
+    (void)sdk_.spans();
+    (void)std::move(watched).get("text").lpush("text", "x").try_execute();
+    expect_wrong_type("watched");
+}
+
 TEST_P(OtelTraces, QueryTextIsOffUnlessAskedForAndHoldsNoValue) {
     start();
     redis().set("my-key", "my-value", {.ex = 10s});

@@ -57,6 +57,7 @@ std::string in_child(const std::function<std::string()>& body) {
     int status = 0;
     if (::waitpid(child, &status, 0) != child) return "no child";
     if (!WIFEXITED(status)) return "the child ended by signal " + std::to_string(WTERMSIG(status)) + ": " + wrong;
+    if (WEXITSTATUS(status) != 0) return "the child ended with " + std::to_string(WEXITSTATUS(status)) + ": " + wrong;
     return wrong;
 }
 

@@ -157,7 +157,7 @@ inline void AsyncCall::end(const Error* error) {
     receiver_->finish(&described, Ending::posted);
 }
 
-void AsyncCall::begin_report(Telemetry& telemetry) {
+[[gnu::noinline]] void AsyncCall::begin_report(Telemetry& telemetry) {
     // An empty batch is no call.
     if (commands_.count() == 0 && !(rare_ && rare_->refusal)) return;
     const bool unnamed = name_.empty() && rare_ && rare_->refusal;  // words that were refused
@@ -173,7 +173,13 @@ void AsyncCall::end_report(const Error* error) noexcept {
     std::string_view endpoint;
     // Whoever answered is where the pool is now; what failed may have been at another node before.
     if (node_ != nullptr) endpoint = error == nullptr ? pool_->async().node().endpoint() : node_->endpoint();
-    if (error == nullptr) return rare_->report.end(nullptr, state_.attempts(), endpoint);
+    if (error == nullptr) {
+        if (std::optional<Error> inner = inner_error()) {
+            state_.describe(*inner, inner->operation, dispatcher_.origin(), Clock::now());
+            rare_->report.note(*inner);
+        }
+        return rare_->report.end(nullptr, state_.attempts(), endpoint);
+    }
     Error described = *error;
     state_.describe(described, name_, dispatcher_.origin(), Clock::now());
     rare_->report.end(&described, state_.attempts(), endpoint);
@@ -209,7 +215,13 @@ std::string_view AsyncCall::ordering_key() const noexcept { return first_key(com
 void AsyncCall::start() noexcept {
     if (Telemetry* const watcher = dispatcher_.watcher()) [[unlikely]]
         begin_report(*watcher);
-    if (lane().running_in_this_thread()) return first_attempt();
+    if (lane().running_in_this_thread()) [[likely]]
+        return first_attempt();
+    start_from_elsewhere();
+}
+
+// Apart, so that the everyday start saves no registers for it.
+[[gnu::noinline]] void AsyncCall::start_from_elsewhere() noexcept {
     begin(Clock::now());
     Start start(*this);
     if (dispatcher_.post_to_lane(std::move(start))) return;

@@ -125,6 +125,7 @@ std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, co
     CallReport report;
     report_start(report, *told, request, state);
     std::optional<Error> error = run_to_end(request, sink, prefix, state, &report, at);
+    if (!error) note_inner_error(report, sink, state);
     const pool::Node& node = at != nullptr ? *at : route(request.scans(), request.slot()).pool->node();
     report.end(error ? &*error : nullptr, state.attempts(), node.endpoint());
     return error;
@@ -337,6 +338,13 @@ void Dispatcher::report_start(CallReport& report, Telemetry& telemetry, const Re
     report.begin(telemetry, call, state.start());
 }
 
+void Dispatcher::note_inner_error(CallReport& report, const ReplySink& sink, const CallState& state) const {
+    std::optional<Error> inner = sink.inner_error();
+    if (!inner) return;
+    state.describe(*inner, inner->operation, origin_, Clock::now());
+    report.note(*inner);
+}
+
 void Dispatcher::report_refusal(std::string_view operation, const Error& error, const CallOptions& options) const {
     Telemetry* const told = watcher();
     if (told == nullptr) return;
@@ -425,6 +433,7 @@ std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& reque
     CallReport report;
     report_start(report, *told, request, state);
     std::optional<Error> error = run_to_end_on(lease, request, sink, prefix, state, trust, &report);
+    if (!error) note_inner_error(report, sink, state);
     report.end(error ? &*error : nullptr, state.attempts(), lease.node().endpoint());
     return error;
 }

@@ -119,6 +119,8 @@ public:
 
 private:
     void report_start(CallReport& report, Telemetry& telemetry, const Request& request, const CallState& state) const;
+    /// One of several commands that were executed together was answered with an error.
+    void note_inner_error(CallReport& report, const ReplySink& sink, const CallState& state) const;
     /// `at`: the node that the last attempt went to; null: it did not come so far.
     std::optional<Error> run_to_end(const Request& request, ReplySink& sink, const KeyPrefix& prefix, CallState& state,
                                     CallReport* report, pool::Node*& at);

@@ -121,10 +121,13 @@ RedisCircuitBreaker::RedisCircuitBreaker(const CircuitBreakerConfig& config, Tim
 RedisCircuitBreaker::~RedisCircuitBreaker() = default;
 
 void RedisCircuitBreaker::count_one(std::atomic<std::uint64_t> Stripe::*counter) noexcept {
-    // One number a thread for all breakers, from 1 and never given twice: 0 says that it has none yet.
-    static std::atomic<std::uint64_t> last_thread{0};
-    thread_local constinit std::uint64_t thread = 0;
-    if (thread == 0) thread = last_thread.fetch_add(1, std::memory_order_relaxed) + 1;
+    // One number a thread for all breakers, from 1 and never given twice: 0 says that it has none yet. Of the initial
+    // model, so that reaching it is no call in a shared library either.
+    [[gnu::tls_model("initial-exec")]] thread_local constinit std::uint64_t thread = 0;
+    if (thread == 0) [[unlikely]] {
+        static std::atomic<std::uint64_t> last_thread{0};
+        thread = last_thread.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
     if (thread <= owned_stripes) {
         auto& value = stripes_[thread - 1].*counter;
         value.store(value.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

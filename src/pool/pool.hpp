@@ -80,7 +80,7 @@ public:
     /// Closes what was unused or lived for too long. On the executor.
     void tidy(TimePoint now);
     /// See Connections.
-    void set_name(std::string name) { connections_->set_name(std::make_shared<const std::string>(std::move(name))); }
+    void set_name(std::shared_ptr<const std::string> name) { connections_->set_name(std::move(name)); }
     std::string_view name() const noexcept { return connections_->name(); }
     bool keeps_spares() const noexcept { return connections_->settings().min_idle != 0; }
     /// Opens connections until `min_idle` are there. On the executor.

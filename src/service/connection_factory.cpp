@@ -120,7 +120,9 @@ struct RedisConnectionFactory::Impl {
         // Nobody else uses it yet, unless it is a shared one that has its name.
         router->for_each_pool([&](pool::Pool& pool) {
             if (!pool.name().empty()) return;
-            pool.set_name(shares_pools() ? "shared-" + std::to_string(shared_pools++) : std::string(id));
+            pool.set_name(shares_pools()
+                              ? std::make_shared<const std::string>("shared-" + std::to_string(shared_pools++))
+                              : std::shared_ptr<const std::string>(origin, &origin->project_id));
         });
         std::unique_ptr<topology::Router> scan_router;
         if (own_user) {
@@ -162,7 +164,9 @@ struct RedisConnectionFactory::Impl {
         auto dispatcher =
             std::make_unique<dispatch::Dispatcher>(topology->open_for_many(lane.executor, provisioner->scan_identity()),
                                                    settings, std::move(origin), lane.executor, lane.keeper);
-        dispatcher->router().for_each_pool([&](pool::Pool& pool) { pool.set_name(name); });
+        dispatcher->router().for_each_pool([&](pool::Pool& pool) {
+            pool.set_name({dispatcher->origin(), &dispatcher->origin()->project_id});
+        });
         scan_pools.push_back(std::make_shared<isolation::Project>(name, KeyPrefix{}, std::move(dispatcher)));
         return *scan_pools.back();
     }

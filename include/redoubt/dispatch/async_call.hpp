@@ -135,6 +135,7 @@ private:
 
     void begin(TimePoint now) noexcept;
     void begin_blocking(TimePoint now) noexcept;
+    void start_from_elsewhere() noexcept;
     void first_attempt() noexcept;
     void route() noexcept;
     void attempt(TimePoint now);

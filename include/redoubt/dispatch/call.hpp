@@ -52,6 +52,8 @@ public:
     /// Where a long string that answers command number `index` goes byte by byte, if it is to be kept just as it comes;
     /// empty, with room for `size` bytes. nullptr: `read` wants it whole.
     virtual std::string* long_string(std::uint32_t /*index*/, std::size_t /*size*/) { return nullptr; }
+    /// After the replies: the first error among the elements of one, as EXEC has them; it names its command.
+    virtual std::optional<Error> inner_error() const { return std::nullopt; }
 
 protected:
     ~ReplySink() = default;

@@ -286,6 +286,7 @@ private:
     std::string* long_string(std::uint32_t index, std::size_t size) override {
         return long_string_of(replies_, index, size);
     }
+    std::optional<Error> inner_error() const override { return inner_error_of(replies_); }
     HoldUse hold() noexcept override {
         if constexpr (requires { replies_.hold(); }) {
             return replies_.hold();

@@ -52,6 +52,16 @@ std::string* long_string_of(Replies& replies, std::uint32_t index, std::size_t s
     }
 }
 
+/// What `ReplySink::inner_error` says for some replies.
+template <class Replies>
+std::optional<Error> inner_error_of(const Replies& replies) {
+    if constexpr (requires { replies.inner_error(); }) {
+        return replies.inner_error();
+    } else {
+        return std::nullopt;
+    }
+}
+
 /// One command.
 template <class Reply>
 class SingleReply {
@@ -201,6 +211,7 @@ public:
     std::string* long_string(std::uint32_t index, std::size_t size) override {
         return long_string_of(replies_, index, size);
     }
+    std::optional<Error> inner_error() const override { return inner_error_of(replies_); }
 
 private:
     Replies& replies_;

@@ -96,6 +96,16 @@ public:
         };
         std::apply([&](auto&... slot) { (add(slot), ...); }, *slots_);
     }
+    /// Of the queued commands the first that was answered with an error. Before `take`.
+    std::optional<Error> inner_error() const {
+        std::optional<Error> first;
+        if (!slots_) return first;
+        const auto look = [&](const auto& slot) {
+            if (!first && !slot) first = slot.error();
+        };
+        std::apply([&](const auto&... slot) { (look(slot), ...); }, *slots_);
+        return first;
+    }
     /// EXEC was answered as such, so nothing is queued or watched any more.
     const bool& ended() const noexcept { return ended_; }
 
