@@ -103,7 +103,9 @@ std::shared_ptr<pool::Pool> ClusterGroup::open_following(std::uint16_t slot, con
                                            : pools_.of_project(node, owner.lane, owner.identity, owner.limits, place);
     {
         const std::lock_guard lock(mutex_);
-        if (pool->name().empty()) pool->set_name(std::string(name) + "@slot-" + std::to_string(slot));
+        if (pool->name().empty()) {
+            pool->set_name(std::make_shared<const std::string>(std::string(name) + "@slot-" + std::to_string(slot)));
+        }
         std::erase_if(following_, [](const Following& one) { return one.pool.expired(); });
         const bool known = std::any_of(following_.begin(), following_.end(),
                                        [&](const Following& one) { return one.pool.lock() == pool; });
@@ -120,7 +122,9 @@ std::shared_ptr<pool::Pool> ClusterGroup::open(std::uint16_t number, const Owner
     std::shared_ptr<pool::Pool> pool = owner.many
                                            ? pools_.for_many(node, owner.lane, owner.identity)
                                            : pools_.of_project(node, owner.lane, owner.identity, owner.limits, number);
-    if (pool->name().empty()) pool->set_name(std::string(name) + '@' + node->endpoint());
+    if (pool->name().empty()) {
+        pool->set_name(std::make_shared<const std::string>(std::string(name) + '@' + node->endpoint()));
+    }
     return pool;
 }
 
