@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dispatch/acknowledgement.hpp"
 #include "dispatch/blocking_call.hpp"
 #include "dispatch/call_words.hpp"
 #include "dispatch/command_slot.hpp"
@@ -45,40 +46,54 @@ private:
     AsyncCall* call_;
 };
 
-// The call behind ASKING, as one operation: nothing may come between the two.
-class AsyncCall::Asking final : public Operation {
+// The call with ASKING before it or WAIT behind it, as one operation: nothing may come between them.
+class AsyncCall::Escort final : public Operation {
 public:
-    explicit Asking(AsyncCall& call) noexcept : call_(call) {
-        set_replies(call.commands_.count() + 1);
-        set_atomic(call.commands_.atomic());
+    Escort(AsyncCall& call, bool asking) noexcept : call_(call), acks_(call.acknowledgement()), asking_(asking) {
+        set_replies(call.commands_.count() + (asking ? 1 : 0) + (acks_ ? 1 : 0));
+        set_atomic(call.commands_.atomic() && !acks_);  // what is executed is whole before WAIT is
         set_timing(call.call_deadline(), call.attempt_timeout());
         set_demand(call.demand());
     }
     AsyncCall& call() noexcept { return call_; }
     std::size_t encoded_bound() const noexcept override {
-        return asking_command.size() + call_.commands_.bytes().size();
+        return asking_command.size() + call_.commands_.bytes().size() + acks_.encoded_bound();
     }
     char* encode(char* out) const noexcept override {
-        out += asking_command.copy(out, asking_command.size());
+        if (asking_) out += asking_command.copy(out, asking_command.size());
         const std::string_view bytes = call_.commands_.bytes();
-        return out + bytes.copy(out, bytes.size());
+        return acks_.encode(out + bytes.copy(out, bytes.size()));
     }
     bool on_reply(std::string_view frame) override {
         // If ASKING is refused, the command says so, too.
-        return std::exchange(asked_, true) ? call_.on_reply(frame) : true;
+        if (is_before()) return asked_ = true;
+        if (!is_behind()) return call_.on_reply(frame);
+        if (call_.reader_.error() == nullptr && (call_.rare().shortfall = acks_.shortfall(frame))) {
+            call_.reader_.expect_news();
+        }
+        return true;
     }
     std::string* begin_long_string(std::size_t size) override {
-        return asked_ ? call_.begin_long_string(size) : nullptr;
+        return is_before() || is_behind() ? nullptr : call_.begin_long_string(size);
     }
     void end_long_string(std::size_t size) override { call_.end_long_string(size); }
     // Each of these may destroy this.
     void on_complete() override { call_.on_complete(); }
-    void on_failure(const Error& error, FailureSource source) override { call_.on_failure(error, source); }
+    void on_failure(const Error& error, FailureSource source) override {
+        if (!is_behind()) return call_.on_failure(error, source);
+        const Error told = executed_unconfirmed(error);
+        call_.on_failure(told, source);
+    }
     std::string_view ordering_key() const noexcept override { return call_.ordering_key(); }
     HoldUse hold() noexcept override { return call_.hold(); }
 
 private:
+    bool is_before() const noexcept { return asking_ && !asked_; }
+    bool is_behind() const noexcept { return acks_ && call_.reader_.is_full(); }
+
     AsyncCall& call_;
+    const Acknowledgement acks_;
+    const bool asking_;
     bool asked_ = false;
 };
 
@@ -86,14 +101,14 @@ AsyncCall::Rare::Rare() = default;
 AsyncCall::Rare::~Rare() = default;
 
 AsyncCall& AsyncCall::of(Operation& operation) noexcept {
-    if (auto* const asking = dynamic_cast<Asking*>(&operation)) return asking->call();
+    if (auto* const escort = dynamic_cast<Escort*>(&operation)) return escort->call();
     return static_cast<AsyncCall&>(operation);  // nothing else is submitted to a pool
 }
 
 /// What the pool has of it.
 inline Operation& AsyncCall::submitted() noexcept {
-    if (rare_ && rare_->asking) [[unlikely]]
-        return *rare_->asking;
+    if (rare_ && rare_->escort) [[unlikely]]
+        return *rare_->escort;
     return *this;
 }
 
@@ -132,6 +147,34 @@ inline void AsyncCall::begin(TimePoint now) noexcept {
         rare().to_scatter = !commands_.atomic();
     if (commands_.may_wait()) [[unlikely]] {
         if (commands_.block_time() != Duration::zero()) begin_blocking(now);
+    }
+    if (state_.options().replica_acks.replicas != 0) [[unlikely]]
+        begin_acknowledged(now);
+}
+
+Acknowledgement AsyncCall::acknowledgement() const noexcept {
+    return Acknowledgement(state_.options().replica_acks, commands_.retry());
+}
+
+[[gnu::noinline]] void AsyncCall::begin_acknowledged(TimePoint now) noexcept {
+    const Acknowledgement acks = acknowledgement();
+    if (!acks || commands_.count() == 0) return;
+    if (std::optional<Error> refused = acks.refusal()) return refuse(std::move(*refused));
+    const CallSettings& settings = dispatcher_.settings();
+    const Duration block_time = commands_.block_time();
+    state_.begin(call_time(settings, block_time, acks.block_time()), now);
+    set_timing(state_.deadline(), attempt_time(settings, block_time) + acks.block_time());
+    // Of commands that go to several nodes, each part asks for itself.
+    if (rare_ && rare_->to_scatter) return;
+    set_demand(Demand::exclusive);
+    set_escort(false);
+}
+
+void AsyncCall::set_escort(bool asking) {
+    if (asking || acknowledgement()) {
+        rare().escort = std::make_unique<Escort>(*this, asking);
+    } else if (rare_) {
+        rare_->escort.reset();
     }
 }
 
@@ -303,10 +346,11 @@ void AsyncCall::scatter() {
 }
 
 // Never into the handler directly: a part may have ended inside a loop over many calls.
-void AsyncCall::end_scattered(JointSink* joint) {
+void AsyncCall::end_scattered(JointSink* joint, const std::optional<Error>& unconfirmed) {
     phase_ = Phase::idle;
     if (ended_ != nullptr) *ended_ = true;
     std::optional<Error> error = joint != nullptr ? joint->finish(*this, reader_.prefix(), name_) : std::nullopt;
+    if (!error) error = unconfirmed;
     if (error) state_.describe(*error, name_, dispatcher_.origin(), Clock::now());
     end_report(error ? &*error : nullptr);
     receiver_->finish(error ? &*error : nullptr, Ending::posted);
@@ -329,8 +373,7 @@ bool AsyncCall::follow(Error& error, TimePoint now) {
     pool_ = elsewhere->route.pool;
     tenant_ = elsewhere->route.tenant;
     reader_.restart();
-    if (rare_) rare_->asking.reset();
-    if (elsewhere->asking) rare().asking = std::make_unique<Asking>(*this);
+    set_escort(elsewhere->asking);
     attempt_again(now);
     return true;
 }
@@ -367,12 +410,12 @@ void AsyncCall::complete_with_news() {
     const TimePoint now = pool_->async().now();
     record(reader_.node_failure(), FailureSource::operation, now);
     pool_->budget().on_success();
-    end(nullptr);
+    end(rare_ && rare_->shortfall ? &*rare_->shortfall : nullptr);
 }
 
 // Since the pause before it ended, if there was one.
 Duration AsyncCall::attempt_length(TimePoint now) noexcept {
-    if (commands_.block_time() != Duration::zero()) return Duration::zero();
+    if (commands_.block_time() != Duration::zero() || acknowledgement()) return Duration::zero();
     TimePoint began = rare_ && rare_->pause ? rare_->pause->expiry() : state_.start();
     if (tenant_->is_rated()) {
         // What it waited for its project's rate says nothing of the node; where that cannot be told apart, none of it does.
@@ -423,7 +466,7 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
 void AsyncCall::pause(Duration length) {
     reader_.restart();
     phase_ = Phase::pausing;
-    rare().asking.reset();
+    set_escort(false);
     asio::steady_timer& timer = rare().pause ? *rare().pause : rare().pause.emplace(lane());
     timer.expires_after(length);
     dispatcher_.pausing().insert(this);

@@ -12,6 +12,7 @@
 #include <redoubt/dispatch/call_state.hpp>
 
 #include "connection/blocking_wire.hpp"
+#include "dispatch/acknowledgement.hpp"
 #include "dispatch/first_key.hpp"
 #include "dispatch/request.hpp"
 #include "pool/large_keys.hpp"
@@ -25,22 +26,31 @@ inline constexpr std::string_view asking_command = "*1\r\n$6\r\nASKING\r\n";
 class BlockingCall final : public connection::BlockingOperation {
 public:
     BlockingCall(const Request& request, ReplySink& sink, const KeyPrefix& prefix, ErrorTrust trust, TimePoint deadline,
-                 Duration attempt_timeout) noexcept
-        : request_(request), bound_(request.encoded_bound()), reader_(sink, prefix, request.replies(), trust) {
-        set_replies(request.replies());
-        set_atomic(request.atomic());
+                 Duration attempt_timeout, const Acknowledgement& acks = {}) noexcept
+        : request_(request),
+          bound_(request.encoded_bound()),
+          reader_(sink, prefix, request.replies(), trust),
+          acks_(acks) {
+        set_atomic(request.atomic() && !acks);  // what is executed is whole before WAIT is
         set_timing(deadline, attempt_timeout);
-        set_demand(request.demand(bound_));
+        set_demand(acks ? Demand::exclusive : request.demand(bound_));
+        expect_replies();
     }
-    std::size_t encoded_bound() const noexcept override { return bound_ + (asking_ ? asking_command.size() : 0); }
+    std::size_t encoded_bound() const noexcept override {
+        return bound_ + (asking_ ? asking_command.size() : 0) + acks_.encoded_bound();
+    }
     char* encode(char* out) const noexcept override {
         if (asking_) [[unlikely]]
             out += asking_command.copy(out, asking_command.size());
-        return request_.encode(out);
+        return acks_.encode(request_.encode(out));
     }
     bool on_reply(std::string_view frame) override {
         if (unasked_) [[unlikely]] {
             unasked_ = false;  // the answer to ASKING; if that is refused, the command says so, too
+            return true;
+        }
+        if (acks_ && reader_.is_full()) [[unlikely]] {
+            if (reader_.error() == nullptr) shortfall_ = acks_.shortfall(frame);
             return true;
         }
         return reader_.take(frame);
@@ -49,7 +59,7 @@ public:
     void restart(bool asking) noexcept {
         reader_.restart();
         asking_ = unasked_ = asking;
-        set_replies(request_.replies() + (asking ? 1 : 0));
+        expect_replies();
     }
     std::string* begin_long_string(std::size_t size) override { return reader_.begin_long_string(size); }
     void end_long_string(std::size_t size) override { reader_.end_long_string(size); }
@@ -62,10 +72,13 @@ public:
     void remember_large(pool::LargeKeys& large) { large.remember(first_key(encoded_copy())); }
     /// The wire's failure, else the error that the server answered with.
     std::optional<Error> outcome() const {
-        if (error()) return error();
+        if (error()) return acks_ && reader_.is_full() ? executed_unconfirmed(*error()) : error();
         if (const Error* const answered = reader_.error()) return *answered;
         return std::nullopt;
     }
+
+    /// It was executed, but fewer replicas than its caller wants have confirmed it.
+    const std::optional<Error>& shortfall() const noexcept { return shortfall_; }
 
     /// What the node's breaker is told: the call's error, or that of one of several commands that tells of the node.
     const Error* what_to_record(const std::optional<Error>& error) const noexcept {
@@ -76,6 +89,7 @@ public:
     }
 
 private:
+    void expect_replies() noexcept { set_replies(request_.replies() + (asking_ ? 1 : 0) + (acks_ ? 1 : 0)); }
     std::string encoded_copy() const {
         std::string bytes(bound_, '\0');
         bytes.resize(static_cast<std::size_t>(request_.encode(bytes.data()) - bytes.data()));
@@ -85,6 +99,8 @@ private:
     const Request& request_;
     std::size_t bound_;
     ReplyReader reader_;
+    const Acknowledgement acks_;
+    std::optional<Error> shortfall_;
     bool asking_ = false;
     bool unasked_ = false;  // the answer to ASKING is still to come
 };

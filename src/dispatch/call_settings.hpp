@@ -34,6 +34,10 @@ inline Duration attempt_time(const CallSettings& settings, Duration block_time) 
 inline Duration call_time(const CallSettings& settings, Duration block_time) noexcept {
     return block_time == Duration::zero() ? settings.operation_timeout : attempt_time(settings, block_time);
 }
+/// The same of a call that lasts `longer` for something else than its commands.
+inline Duration call_time(const CallSettings& settings, Duration block_time, Duration longer) noexcept {
+    return call_time(settings, block_time) + longer;
+}
 inline Error service_closed_error() {
     return Error::of(ErrorKind::connection, Certainty::not_sent, Stage::admission, "the service is closed");
 }

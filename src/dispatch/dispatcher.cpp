@@ -13,6 +13,7 @@
 
 #include "connection/moved.hpp"
 #include "connection/server_error.hpp"
+#include "dispatch/acknowledgement.hpp"
 #include "dispatch/blocking_call.hpp"
 #include "dispatch/call_words.hpp"
 #include "dispatch/first_key.hpp"
@@ -117,7 +118,8 @@ Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, std::shared_ptr
 
 std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                      const CallOptions& options) {
-    CallState state(call_time(*settings_, request.block_time()), options, Clock::now());
+    const Acknowledgement acks(options.replica_acks, request.retry());
+    CallState state(call_time(*settings_, request.block_time(), acks.block_time()), options, Clock::now());
     Telemetry* const told = watcher();
     pool::Node* at = nullptr;
     if (told == nullptr) [[likely]]
@@ -141,6 +143,8 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
     if (is_io_thread) return described(io_thread_error());
     if (request.block_time() == CommandView::forever && !state.has_own_deadline())
         return described(endless_wait_error());
+    const Acknowledgement acks(state.options().replica_acks, request.retry());
+    if (std::optional<Error> refused = acks.refusal()) return described(std::move(*refused));
 
     topology::Route way = route(request.scans(), request.slot());
     const topology::Route own = router_->route(request.slot());
@@ -152,8 +156,14 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
     const bool script = request.retry() == RetryCategory::never && !request.atomic();
     std::optional<NamingSink> naming;
     if (request.replies() != 1) naming.emplace(sink, request, state, origin_, report);
+    const Duration held = request.block_time() + acks.block_time();
     BlockingCall call(request, naming ? *naming : sink, prefix, script ? ErrorTrust::none : ErrorTrust::full,
-                      state.deadline(), attempt_time(*settings_, request.block_time()));
+                      state.deadline(), attempt_time(*settings_, request.block_time()) + acks.block_time(), acks);
+    // What is left to say of a call whose commands were executed.
+    const auto succeeded = [&](pool::Pool& pool) -> std::optional<Error> {
+        pool.budget().on_success();
+        return call.shortfall() ? std::optional(described(*call.shortfall())) : std::nullopt;
+    };
     for (;;) {
         pool::Pool& pool = *way.pool;
         pool::Node& node = pool.node();  // after a failover it is another one
@@ -176,21 +186,17 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
         // Else the pool has gone to another node meanwhile: nothing of it is told to the breaker that let it pass.
         const bool there = at == nullptr || at == &node;
         if (!error && there && call.what_to_record(error) == nullptr && node.count_success(admission.generation)) {
-            pool.budget().on_success();
-            return std::nullopt;
+            return succeeded(pool);
         }
         const bool ours = call.attempt_deadline() < state.deadline();
         const TimePoint ended = Clock::now();
-        const Duration took = request.block_time() == Duration::zero() ? ended - now : Duration::zero();
+        const Duration took = held == Duration::zero() ? ended - now : Duration::zero();
         if (there) {
             record_attempt(node, admission, call.what_to_record(error), call.failure_source(), ours, ended, took);
         } else {
             node.release(admission);
         }
-        if (!error) {
-            pool.budget().on_success();
-            return std::nullopt;
-        }
+        if (!error) return succeeded(pool);
         if (is_spread()) {
             const auto elsewhere = detour(state, *error, at != nullptr ? *at : node, request.scans(), ended);
             if (elsewhere) {
@@ -219,7 +225,8 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
 
 std::optional<Error> Dispatcher::run_parts(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
                                            const KeyPrefix& prefix, const CallOptions& options) {
-    const CallState whole(call_time(*settings_, commands.block_time()), options, Clock::now());
+    const Duration acks = Acknowledgement(options.replica_acks, commands.retry()).block_time();
+    const CallState whole(call_time(*settings_, commands.block_time(), acks), options, Clock::now());
     CallReport report;
     if (Telemetry* const told = watcher()) report_start(report, *told, BytesRequest(commands, name), whole);
     std::optional<JointSink> joint;
@@ -246,6 +253,7 @@ std::optional<Error> Dispatcher::run_parts(const EncodedCommands& commands, std:
         }
     }
     std::optional<Error> error = joint ? joint->finish(sink, prefix, name) : std::nullopt;
+    if (!error) error = gathering.unconfirmed();
     if (error) whole.describe(*error, name, origin_, Clock::now());
     report.end(error ? &*error : nullptr, 1, at != nullptr ? at->endpoint() : std::string_view(origin_->endpoint));
     return error;
@@ -301,6 +309,7 @@ result<pool::Lease> Dispatcher::lease_with(const Request& request, ReplySink& si
     constexpr Duration pause = std::chrono::milliseconds(20);
     const CallState whole(settings_->operation_timeout, options, Clock::now());
     CallOptions rest = options;
+    rest.replica_acks = {};  // nothing is written yet
     for (std::uint32_t redirects = 0;;) {
         rest.deadline = std::max(whole.deadline() - Clock::now(), Duration::zero());
         result<pool::Lease> lease = this->lease(request.name(), rest, request.slot());
@@ -427,7 +436,8 @@ void Dispatcher::close_async(const Error& error) {
 
 std::optional<Error> Dispatcher::run_on(pool::Lease& lease, const Request& request, ReplySink& sink,
                                         const KeyPrefix& prefix, const CallOptions& options, ErrorTrust trust) {
-    CallState state(call_time(*settings_, request.block_time()), options, Clock::now());
+    const Acknowledgement acks(options.replica_acks, request.retry());
+    CallState state(call_time(*settings_, request.block_time(), acks.block_time()), options, Clock::now());
     Telemetry* const told = watcher();
     if (told == nullptr) return run_to_end_on(lease, request, sink, prefix, state, trust, nullptr);
     CallReport report;
@@ -443,8 +453,12 @@ std::optional<Error> Dispatcher::run_to_end_on(pool::Lease& lease, const Request
                                                CallReport* report) {
     pool::Node& node = lease.node();
     NamingSink naming(sink, request, state, origin_, report);
-    BlockingCall call(request, naming, prefix, trust, state.deadline(), attempt_time(*settings_, request.block_time()));
-    std::optional<Error> error = wait_for_rate(route(), request.replies(), state.deadline());
+    const Acknowledgement acks(state.options().replica_acks, request.retry());
+    const Duration held = request.block_time() + acks.block_time();
+    BlockingCall call(request, naming, prefix, trust, state.deadline(),
+                      attempt_time(*settings_, request.block_time()) + acks.block_time(), acks);
+    std::optional<Error> error = acks.refusal();
+    if (!error) error = wait_for_rate(route(), request.replies(), state.deadline());
     if (error) {
         state.describe(*error, request.name(), origin_, Clock::now());
         return error;
@@ -461,10 +475,11 @@ std::optional<Error> Dispatcher::run_to_end_on(pool::Lease& lease, const Request
             node.record_connection_failure(*loss, Clock::now());
         }
         const TimePoint ended = Clock::now();
-        const Duration took = request.block_time() == Duration::zero() ? ended - began : Duration::zero();
+        const Duration took = held == Duration::zero() ? ended - began : Duration::zero();
         record_attempt(node, admission, call.what_to_record(error), call.failure_source(),
                        call.attempt_deadline() < state.deadline(), ended, took);
         route().tenant->charge(call.reader().further_commands());
+        if (!error) error = call.shortfall();
     }
     if (error) state.describe(*error, request.name(), origin_, Clock::now());
     return error;

@@ -93,6 +93,7 @@ void Gathering::fail(std::uint32_t command, const Error& error) {
 }
 
 void Gathering::fail_rest(const Part& part, std::uint32_t answered, const Error& error) {
+    if (answered == part.size() && !unconfirmed_) unconfirmed_ = error;
     for (std::size_t i = answered; i < part.size(); ++i) sink_.fail(part[i], error);
 }
 

@@ -37,8 +37,11 @@ public:
     std::string* long_string(std::uint32_t command, std::size_t size) { return sink_.long_string(command, size); }
     /// One of several that were sent together was answered with an error.
     void fail(std::uint32_t command, const Error& error);
-    /// The part as a whole has failed, after so many answers.
+    /// The part as a whole has failed, after so many answers. After all of them: its commands were executed, but not
+    /// confirmed as the caller wants it.
     void fail_rest(const Part& part, std::uint32_t answered, const Error& error);
+    /// Of the first part that was executed and not confirmed.
+    const std::optional<Error>& unconfirmed() const noexcept { return unconfirmed_; }
     /// Nothing is sent again.
     void stop() noexcept { stopped_ = true; }
 
@@ -50,6 +53,7 @@ private:
     const EncodedCommands& commands_;
     ReplySink& sink_;
     std::vector<Again> again_;
+    std::optional<Error> unconfirmed_;
     unsigned round_ = 0;
     bool all_moved_ = true;  // those of `again_`
     bool stopped_ = false;
@@ -68,10 +72,10 @@ public:
         gathering_.fail(part_[index], error);
     }
     std::string* long_string(std::uint32_t index, std::size_t size) override {
-        std::string* const place = gathering_.long_string(part_[index], size);
-        if (place != nullptr) answered_ = index + 1;
-        return place;
+        answered_ = index;  // it may end half way
+        return gathering_.long_string(part_[index], size);
     }
+    /// Commands whose answers have certainly come, in their order; an error of a lone command is not among them.
     std::uint32_t answered() const noexcept { return answered_; }
 
 private:

@@ -15,7 +15,8 @@ public:
     Part(Scatter& whole, Gathering::Part commands, const CallOptions& options, std::string_view name)
         : AsyncCall(whole.call_.dispatcher_, whole.call_.reader_.prefix(), options, name),
           whole_(whole),
-          of_(std::move(commands)) {
+          of_(std::move(commands)),
+          answers_(whole.gathering_, of_) {
         this->commands() = whole.call_.commands_.select(of_);
         this->commands().set_slot(whole.gathering_.slot_of(of_));
         set_receiver(*this);
@@ -24,16 +25,14 @@ public:
 
 private:
     ReadOutcome read(std::uint32_t index, ReplyCursor& cursor, const KeyPrefix& prefix) override {
-        return whole_.gathering_.read(of_[index], cursor, prefix);
+        return answers_.read(index, cursor, prefix);
     }
-    void fail(std::uint32_t index, const Error& error) override {
-        whole_.gathering_.fail(of_[index], of_command(index, error));
-    }
+    void fail(std::uint32_t index, const Error& error) override { answers_.fail(index, of_command(index, error)); }
     std::string* long_string(std::uint32_t index, std::size_t size) override {
-        return whole_.gathering_.long_string(of_[index], size);
+        return answers_.long_string(index, size);
     }
     void finish(const Error* error, Ending /*the whole is posted*/) override {
-        if (error != nullptr) whole_.gathering_.fail_rest(of_, reader().taken(), *error);
+        if (error != nullptr) whole_.gathering_.fail_rest(of_, answers_.answered(), *error);
         whole_.ended(*this);  // it may be gone afterwards
         delete this;
     }
@@ -43,7 +42,8 @@ private:
     }
 
     Scatter& whole_;
-    Gathering::Part of_;
+    const Gathering::Part of_;
+    PartSink answers_;
 };
 
 Scatter::Scatter(AsyncCall& call, ReplySink& sink)
@@ -69,7 +69,7 @@ void Scatter::send() {
     };
     for (;;) {
         std::vector<Gathering::Part> next = gathering_.next(node_of);
-        if (next.empty()) return call_.end_scattered(joint_ ? &*joint_ : nullptr);
+        if (next.empty()) return call_.end_scattered(joint_ ? &*joint_ : nullptr, gathering_.unconfirmed());
         CallOptions options = call_.options();
         options.deadline = std::max(call_.state_.deadline() - Clock::now(), Duration::zero());
         for (Gathering::Part& commands : next) {

@@ -23,6 +23,7 @@ class Tenant;
 
 namespace redoubt::dispatch {
 
+class Acknowledgement;
 class Dispatcher;
 class JointSink;
 class Scatter;
@@ -116,7 +117,7 @@ protected:
 private:
     enum class Phase : std::uint8_t { idle, submitted, pausing, scattered };
     class Start;
-    class Asking;
+    class Escort;
     friend class Scatter;
     // Seldom there: a refusal, the timer between two attempts, and that it wants a connection of its own.
     struct Rare {
@@ -127,7 +128,9 @@ private:
         CallReport report;
         bool to_scatter = false;  // its commands go to several nodes
         std::unique_ptr<Scatter> scatter;
-        std::unique_ptr<Asking> asking;  // what is submitted instead of the call where ASKING must come before it
+        // What is submitted instead of the call where ASKING must come before it, or WAIT behind it.
+        std::unique_ptr<Escort> escort;
+        std::optional<Error> shortfall;  // it was executed, but too few replicas have confirmed it
 
         Rare();
         ~Rare();
@@ -135,6 +138,9 @@ private:
 
     void begin(TimePoint now) noexcept;
     void begin_blocking(TimePoint now) noexcept;
+    void begin_acknowledged(TimePoint now) noexcept;
+    Acknowledgement acknowledgement() const noexcept;
+    void set_escort(bool asking);
     void start_from_elsewhere() noexcept;
     void first_attempt() noexcept;
     void route() noexcept;
@@ -153,7 +159,7 @@ private:
     void record(const Error* error, FailureSource source, TimePoint now);
     void end(const Error* error);
     void scatter();
-    void end_scattered(JointSink* joint);
+    void end_scattered(JointSink* joint, const std::optional<Error>& unconfirmed);
     void begin_report(Telemetry& telemetry);
     void end_report(const Error* error) noexcept;
     Rare& rare();

@@ -27,12 +27,26 @@ enum class RetryAs : std::uint8_t {
     at_least_once,
 };
 
+/// How many replicas must have confirmed a write before its call succeeds: the server's WAIT, sent behind the call's
+/// commands on a connection that carries nothing else meanwhile.
+///
+/// Where fewer confirm in time, the call fails with RedisOperationTimeoutException of certainty `applied`: the master has
+/// executed it and keeps it, but a failover at that moment may lose it. It makes such a loss unlikely, not impossible:
+/// a master that is cut off may have replicas that confirm and are then not promoted (see WAIT, "Consistency").
+struct ReplicaAcks {
+    std::uint32_t replicas = 0;                         ///< 0: none, the server answers as soon as it has executed
+    Duration within = std::chrono::milliseconds(1000);  ///< in whole milliseconds, at least one; rounded up
+};
+
 /// Overrides of the configuration for one handle's calls; what is not set stays as configured.
 struct CallOptions {
     std::optional<Duration> deadline{};             ///< of the whole call; default: `operation_timeout`
     std::optional<std::uint32_t> retries{};         ///< attempts after the first; default: `max_retries`
     std::optional<bool> retry_idempotent_writes{};  ///< default: as configured
     std::optional<RetryAs> retry_as{};              ///< default: as the command's category in the command table says
+    /// Default: no replica has to confirm. Commands that only read do not ask for it. Several that go to several nodes
+    /// of a Cluster ask each of these. It comes on top of `operation_timeout`, and within a `deadline` of the call's own.
+    ReplicaAcks replica_acks{};
     /// For a telemetry that understands it; it must live until the call has begun. Default: what surrounds the calling
     /// thread.
     const CallContext* context = nullptr;
@@ -113,6 +127,8 @@ public:
     /// Something is to be looked at: an error, a failure of the node, a large reply.
     bool has_news() const noexcept { return trouble_ != nullptr; }
     void expect_news() { (void)trouble(); }
+    /// All that were expected have come.
+    bool is_full() const noexcept { return next_ == replies_; }
     bool was_large() const noexcept { return trouble_ && trouble_->large; }
     /// What the replies were worth beyond one command each, in commands: one for each whole `counted_frame` bytes.
     std::uint32_t further_commands() const noexcept { return trouble_ ? trouble_->further_commands : 0; }
