@@ -91,7 +91,7 @@ TEST_P(DispatchCluster, ADeadMasterCostsItsOwnSlotsUntilAnotherHasThem) {
     expect_told(rig.run(cmd::set(dead, "1")), "OK");
     for (const std::string& key : living) expect_told(rig.run(cmd::set(key, "1")), "OK");
     testing::RawClient master = raw(0);
-    EXPECT_EQ(master.command({"WAIT", "1", "5000"}), ":1\r\n");
+    ASSERT_TRUE(testing::replicas_have_it(master, 1, "proj:a:" + key_at(0, 1000)));
     ASSERT_EQ(cluster().kill_owner_of(slot_of(dead)), 0u);
     // Until the breaker has opened, and then some.
     for (int i = 0; i != 8; ++i) {
@@ -101,7 +101,8 @@ TEST_P(DispatchCluster, ADeadMasterCostsItsOwnSlotsUntilAnotherHasThem) {
             expect_told(rig.run(cmd::get(key)), "1");
             expect_told(rig.start(cmd::get(key)).get(), "1");
         }
-        expect_told(rig.run(cmd::ping()), "PONG");
+        // What has no key leaves a node whose breaker has opened.
+        if (i > 3) expect_told(rig.run(cmd::ping()), "PONG");
     }
     cluster().wait_for_another_owner(slot_of(dead), 0);
     // The map is found by itself, however little is called.

@@ -50,8 +50,9 @@ TEST_P(EmbeddedGroupTest, SentinelsPromoteAReplicaWhenTheMasterIsKilledAndTakeIt
     EXPECT_EQ(group.url(), "redis+sentinel://127.0.0.1:" + std::to_string(group.sentinel(0).port()) +
                                ",127.0.0.1:" + std::to_string(group.sentinel(1).port()) +
                                ",127.0.0.1:" + std::to_string(group.sentinel(2).port()) + "/0?master=mymaster");
-    EXPECT_EQ(RawClient(group.node(0)).command({"SET", "k", "v"}), "+OK\r\n");
-    EXPECT_EQ(RawClient(group.node(0)).command({"WAIT", "2", "5000"}), ":2\r\n");
+    RawClient master(group.node(0));
+    EXPECT_EQ(master.command({"SET", "k", "v"}), "+OK\r\n");
+    EXPECT_EQ(master.command({"WAIT", "2", "5000"}), ":2\r\n");
 
     EXPECT_EQ(group.kill_master(), 0u);
     const std::size_t heir = group.wait_for_another_master(0);

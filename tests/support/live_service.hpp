@@ -50,6 +50,15 @@ Error error_of(Call&& call) {
 
 inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
+/// Waits until so many replicas have all that this server has been told to write until now. WAIT is about what its own
+/// connection has written, so this writes, too; in a Cluster `key` must belong to the server.
+inline bool replicas_have_it(RawClient& raw, int replicas, const std::string& key = "_replicated") {
+    if (raw.command({"SET", key, "x"}) != "+OK\r\n") return false;
+    const std::string count = std::to_string(replicas);
+    return raw.command({"WAIT", count, "20000"}) == ":" + count + "\r\n";
+}
+inline bool replicas_have_it(RawClient&& raw, int replicas) { return replicas_have_it(raw, replicas); }
+
 /// How often the server executed each command, but INFO, which asks.
 inline std::map<std::string, std::uint64_t> command_calls(RawClient& raw) {
     const std::string text = raw.command({"INFO", "commandstats"});
