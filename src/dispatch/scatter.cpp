@@ -33,7 +33,9 @@ private:
         return whole_.gathering_.long_string(of_[index], size);
     }
     void finish(const Error* error, Ending /*the whole is posted*/) override {
-        if (error != nullptr) whole_.gathering_.fail_rest(of_, reader().taken(), *error);
+        // The error reply to a call of one command is the error of the call, and went nowhere else.
+        const std::uint32_t answered = of_.size() == 1 ? 0 : reader().taken();
+        if (error != nullptr) whole_.gathering_.fail_rest(of_, answered, *error);
         whole_.ended(*this);  // it may be gone afterwards
         delete this;
     }
