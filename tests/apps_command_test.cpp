@@ -237,6 +237,17 @@ TEST_P(RunCommand, TheDemoWithSentinelsPasses) {
     }
 }
 
+TEST_P(RunCommand, TheDemoWithAClusterPasses) {
+    const OnlyProgram only(GetParam());
+    const Ran ran = redoubt_command({"demo", "--cluster", "--json"}, {}, {"PATH=" + only.path()});
+    EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
+    EXPECT_TRUE(contains(ran.out, GetParam())) << ran.out;
+    for (const std::string_view name : {"proj:alpha:user_data", "master killed in the middle", "other slots served",
+                                        "errors: none", "told the truth", "proj:{alpha}:stock:1"}) {
+        EXPECT_TRUE(contains(ran.out, name)) << name << " in: " << ran.out;
+    }
+}
+
 REDOUBT_BOTH_SERVERS(RunCommand);
 
 TEST(CommandUsage, ErrorsOfUsageAreStatusTwo) {
@@ -245,7 +256,8 @@ TEST(CommandUsage, ErrorsOfUsageAreStatusTwo) {
           Words{"exec", "--project", "a", "--"}, Words{"exec", "--project", "a", "--stdin", "--", "GET", "k"},
           Words{"exec", "--project", "a", "--url", "redis://h", "--embedded", "--", "GET", "k"},
           Words{"exec", "--project", "a", "--no-such-option", "--", "GET", "k"}, Words{"health", "--", "x"},
-          Words{"health", "x"}, Words{"demo", "--sentinel", "--embedded"}, Words{"--log", "loud", "health"}}) {
+          Words{"health", "x"}, Words{"demo", "--sentinel", "--embedded"}, Words{"demo", "--cluster", "--embedded"},
+          Words{"demo", "--cluster", "--sentinel"}, Words{"--log", "loud", "health"}}) {
         const Ran ran = redoubt_command(words);
         EXPECT_EQ(ran.status, 2) << ::testing::PrintToString(words) << ran.err;
         EXPECT_EQ(ran.out, "") << ::testing::PrintToString(words);

@@ -380,12 +380,49 @@ TEST_P(ServiceCluster, PipelinesAreSplitByNodeAndTheirAnswersPutBack) {
     // What fails is one part alone.
     const std::string list = key_at(1);
     redis.rpush(list, "x");
-    const auto outcome = redis.pipeline().get(key_at(0)).incr(list).get(tag + "n").try_execute();
-    ASSERT_TRUE(outcome);
-    EXPECT_EQ(*std::get<0>(*outcome), "y");
-    EXPECT_EQ(std::get<1>(*outcome).error().prefix(), "WRONGTYPE");
-    EXPECT_EQ(std::get<1>(*outcome).error().operation, "INCR");
-    EXPECT_EQ(*std::get<2>(*outcome), "3");
+    const auto check = [&](const auto& outcome) {
+        ASSERT_TRUE(outcome);
+        EXPECT_EQ(*std::get<0>(*outcome), "y");
+        ASSERT_FALSE(std::get<1>(*outcome));
+        EXPECT_EQ(std::get<1>(*outcome).error().prefix(), "WRONGTYPE");
+        EXPECT_EQ(std::get<1>(*outcome).error().operation, "INCR");
+        EXPECT_EQ(*std::get<2>(*outcome), "3");
+    };
+    check(redis.pipeline().get(key_at(0)).incr(list).get(tag + "n").try_execute());
+    check(redis.async().pipeline().get(key_at(0)).incr(list).get(tag + "n").try_execute()(use_future).get());
+}
+
+// Of a slot on its way, some keys of which are at neither end for certain.
+TEST_P(ServiceCluster, APartThatIsRefusedByTheServerFailsTheWhole) {
+    const ProjectIsolatedRedisClient redis = client(config()).with({.retries = 0});
+    const std::string tag = "{" + key_at(0) + "}";
+    const std::string here = tag + "here";
+    const std::string gone = tag + "gone";
+    const std::size_t from = cluster().owner_of(slot_of(tag));
+    for (const std::string& elsewhere : {key_at(from, 1000), key_at((from + 1) % 3)}) {
+        redis.set(here, "1");
+        redis.set(elsewhere, "1");
+        cluster().begin_move(slot_of(tag), from, (from + 1) % 3);
+        const auto check = [](const Error& error, std::string_view what) {
+            EXPECT_EQ(error.kind, ErrorKind::server) << error.message();
+            ASSERT_TRUE(error.cause) << error.message();
+            EXPECT_EQ(error.cause->prefix(), "TRYAGAIN") << error.message();
+            EXPECT_TRUE(contains(error.message(), what)) << error.message();
+        };
+        const std::string_view fates = "of its 3 keys key 1: applied; keys 2-3: rejected";
+        const std::vector<std::string_view> keys{elsewhere, here, gone};
+        const std::vector<TextPair> pairs{{elsewhere, "2"}, {here, "2"}, {gone, "2"}};
+        check(error_of([&] { (void)redis.mget(keys); }), fates);
+        check(error_of([&] { (void)redis.async().mget(keys)(use_future).get(); }), fates);
+        check(error_of([&] { redis.mset(pairs); }), fates);
+        check(error_of([&] { redis.async().mset(pairs)(use_future).get(); }), fates);
+        check(error_of([&] { (void)redis.exists(keys); }), fates);
+        check(error_of([&] { (void)redis.async().del(elsewhere, here, gone)(use_future).get(); }), fates);
+        EXPECT_EQ(redis.get(here), "1");
+        EXPECT_EQ(redis.get(elsewhere), std::nullopt);
+        cluster().end_move(slot_of(tag), from, (from + 1) % 3);
+        cluster().move_slots(slot_of(tag), 1, (from + 1) % 3, from);
+    }
 }
 
 TEST_P(ServiceCluster, APartOfAPipelineFailsItsOwnCommandsOnly) {

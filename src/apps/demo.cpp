@@ -35,7 +35,24 @@ std::vector<std::string> ask_server(const EmbeddedServer& server, const std::vec
     return embedded::strings_of_frame(connection.exchange(command));
 }
 
+bool is_master(const EmbeddedServer& server) {
+    return server.server_pid() != 0 && ask_server(server, {"ROLE"}).at(0) == "master";
+}
+
+std::vector<EmbeddedServer*> Demo::own_masters() {
+    if (server) return {&*server};
+    if (group) return {&group->node(group->master())};
+    std::vector<EmbeddedServer*> masters;
+    for (std::size_t i = 0; cluster && i != cluster->nodes(); ++i) {
+        EmbeddedServer& node = cluster->node(i);
+        if (is_master(node)) masters.push_back(&node);
+    }
+    return masters;
+}
+
 namespace {
+
+enum class Kind { one_server, sentinel, cluster };
 
 /// Short, so that an outage and the recovery from it can be watched. All of it is public configuration.
 void set_demo_times(RedisServiceConfig& config) {
@@ -69,6 +86,18 @@ bool start_group(Demo& demo) {
     });
 }
 
+bool start_cluster(Demo& demo) {
+    return demo.report.step("a Cluster started", [&] {
+        const TimePoint begin = Clock::now();
+        const EmbeddedClusterOptions options;
+        demo.cluster.emplace(options);
+        demo.config.url = demo.cluster->url();
+        return StepResult::passed(fmt::format("{}, {} masters with a replica each on private ports in {:.0f} ms",
+                                              demo.cluster->node(0).version(), options.masters,
+                                              milliseconds(Clock::now() - begin)));
+    });
+}
+
 bool start_service(Demo& demo) {
     return demo.report.step("service initialised", [&] {
         const TimePoint begin = Clock::now();
@@ -83,12 +112,12 @@ bool start_service(Demo& demo) {
     });
 }
 
-int run_demo(const TargetOptions& options, bool sentinel) {
+int run_demo(const TargetOptions& options, Kind kind) {
     DemoReport report(options.json);
-    Demo demo{report, {}, {}, {}, {}};
-    if (sentinel) {
+    Demo demo{report, {}, {}, {}, {}, {}};
+    if (kind != Kind::one_server) {
         set_demo_times(demo.config);
-        if (!start_group(demo)) return report.finish() ? 0 : 1;
+        if (!(kind == Kind::sentinel ? start_group(demo) : start_cluster(demo))) return report.finish() ? 0 : 1;
     } else if (options.url.empty()) {
         set_demo_times(demo.config);
         if (!start_server(demo)) return report.finish() ? 0 : 1;
@@ -107,13 +136,19 @@ int run_demo(const TargetOptions& options, bool sentinel) {
     show_health(demo);
     show_metrics(demo);
     show_memory(demo);
-    demo.group ? show_failover(demo) : show_outage(demo);
-    if (demo.own_server() == nullptr) clean_up(demo);
+    if (demo.cluster) {
+        show_slots(demo);
+        show_node_loss(demo);
+    } else {
+        demo.group ? show_failover(demo) : show_outage(demo);
+    }
+    if (!demo.is_own()) clean_up(demo);
     report.step("service closed", [&] {
         const TimePoint begin = Clock::now();
         demo.service->close();
         return StepResult::passed(fmt::format("in {:.1f} ms", milliseconds(Clock::now() - begin)));
     });
+    if (demo.cluster) show_colocation(demo);
     return report.finish() ? 0 : 1;
 }
 
@@ -124,14 +159,19 @@ void add_demo(CLI::App& app, Invocation& invocation) {
     CLI::App* command = app.add_subcommand("demo", "Show the library at work, each step with its measured figure");
     add_target_options(*command, *options);
     const auto sentinel = std::make_shared<bool>(false);
-    command
-        ->add_flag("--sentinel", *sentinel,
-                   "On a master with replicas of its own, watched by Sentinels; the master is killed in the middle")
-        ->excludes("--url")
-        ->excludes("--embedded");
+    const auto cluster = std::make_shared<bool>(false);
+    CLI::Option* const with_sentinels = command->add_flag(
+        "--sentinel", *sentinel,
+        "On a master with replicas of its own, watched by Sentinels; the master is killed in the middle");
+    CLI::Option* const with_cluster =
+        command->add_flag("--cluster", *cluster,
+                          "On a Cluster of its own, three masters with a replica each; one is killed in the middle");
+    for (CLI::Option* const one : {with_sentinels, with_cluster}) one->excludes("--url")->excludes("--embedded");
+    with_cluster->excludes(with_sentinels);
     command->footer("Without --url it starts a server of its own (as with --embedded), whatever REDIS_URL says.");
-    command->callback([options, sentinel, &invocation] {
-        invocation.run = [options, sentinel] { return run_demo(*options, *sentinel); };
+    command->callback([options, sentinel, cluster, &invocation] {
+        const Kind kind = *cluster ? Kind::cluster : *sentinel ? Kind::sentinel : Kind::one_server;
+        invocation.run = [options, kind] { return run_demo(*options, kind); };
     });
 }
 

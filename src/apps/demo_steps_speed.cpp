@@ -1,12 +1,12 @@
 // apps: demo: what calls cost: time of single ones, throughput of many, memory of idle connections.
 #include <algorithm>
-#include <charconv>
 
 #include <malloc.h>
 
 #include <fmt/format.h>
 
 #include "apps/demo.hpp"
+#include "embedded/questions.hpp"
 
 namespace redoubt::apps {
 namespace {
@@ -115,18 +115,15 @@ std::size_t heap_in_use() {
 
 /// From the server where it is ours, else from the pools' own counters.
 std::size_t connections(Demo& demo, RedisService& service) {
-    if (const EmbeddedServer* const server = demo.own_server()) {
-        const std::string info = ask_server(*server, {"INFO", "clients"}).at(0);
-        const std::string_view name = "connected_clients:";
-        std::size_t count = 0;
-        const std::size_t at = info.find(name);
-        if (at != std::string::npos) {
-            std::from_chars(info.data() + at + name.size(), info.data() + info.size(), count);
+    std::size_t count = 0;
+    if (demo.is_own()) {
+        for (const EmbeddedServer* const server : demo.own_masters()) {
+            const std::string info = ask_server(*server, {"INFO", "clients"}).at(0);
+            count += std::stoul(embedded::field_of(info, "connected_clients"));
         }
         return count;
     }
     const boost::json::value metrics = service.get_metrics();
-    std::size_t count = 0;
     for (const auto& pool : metrics.at("connection_factory").at("pools").as_object()) {
         count += pool.value().at("created_connections").to_number<std::size_t>();
     }
