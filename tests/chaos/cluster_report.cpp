@@ -102,6 +102,11 @@ void print(const ClusterSummary& summary) {
     time("the Cluster's own time, worst", worst(detection(summary.outages)));
     time("its slots without service beyond it, median", median(without_service(summary.outages)));
     time("its slots without service beyond it, worst", worst(without_service(summary.outages)));
+    for (const ClusterOutage& one : summary.outages) {
+        fmt::print("  {:<20} promoted after {:>7.1f} ms, served {:>7.1f} ms later\n",
+                   one.fault ? cluster_fault_names[static_cast<std::size_t>(*one.fault)] : "nobody's wish",
+                   in_ms(one.promoted - one.began), in_ms(one.served - one.promoted));
+    }
     line("answers over 50 ms past the deadline", summary.tally.late);
     time("latest answer, past its deadline", std::max(summary.tally.latest, Duration{}));
     time("latest timer of this machine", summary.latest_timer);

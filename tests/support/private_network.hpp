@@ -69,8 +69,9 @@ public:
             for (std::string line; std::getline(before, line);) {
                 if (line.starts_with("cluster-port ")) bus_ports_.push_back(line.substr(line.find(' ') + 1));
             }
+            // Only 127.0.0.1 itself is let in by the protected mode; the servers listen on loopback alone.
             std::ofstream(file, std::ios::app)
-                << "\ncluster-announce-ip 127.0.0.1\nbind-source-addr " << address(i) << '\n';
+                << "\nprotected-mode no\ncluster-announce-ip 127.0.0.1\nbind-source-addr " << address(i) << '\n';
         }
         for (std::size_t i = 0; i != cluster.nodes(); ++i) cluster.node(i).restart_without_waiting();
         cluster.wait_until_whole(std::chrono::seconds(60));
