@@ -33,7 +33,9 @@ private:
         return whole_.gathering_.long_string(of_[index], size);
     }
     void finish(const Error* error, Ending /*the whole is posted*/) override {
-        if (error != nullptr) whole_.gathering_.fail_rest(of_, reader().taken(), *error);
+        // The error of a command that is alone is the call's: nobody has been told of it, though it was an answer.
+        const std::uint32_t told = of_.size() == 1 ? 0 : reader().taken();
+        if (error != nullptr) whole_.gathering_.fail_rest(of_, told, *error);
         whole_.ended(*this);  // it may be gone afterwards
         delete this;
     }
