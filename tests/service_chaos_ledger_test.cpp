@@ -354,6 +354,38 @@ TEST(ChaosFailover, IdsThatMayBeGoneAreCountedAndOthersMissed) {
     expect_one(history.check({1, 3}, failovers), "told that it was not applied");
 }
 
+TEST(ChaosFailover, AnOldMasterMayAnswerOfWhatItHadAndOnlyThen) {
+    RegisterHistory history = a_register();
+    history.wrote(1, {0, 1}, applied);
+    history.wrote(2, {50, 51}, applied);
+    history.read({60, 61}, 1);
+    history.read({70, 71}, 2);
+    Failovers late;
+    late.add_old_answers(65, 80);
+    EXPECT_FALSE(history.check(late).empty());
+    Failovers then;
+    then.add_old_answers(55, 65);
+    expect_none(history.check(then));
+    EXPECT_EQ(then.old(), 1U);
+    CounterHistory counter("n");
+    counter.incremented({0, 1}, applied, 1);
+    counter.incremented({50, 51}, applied, 2);
+    counter.read({60, 61}, 1);
+    EXPECT_EQ(counter.check(2, late).size(), 1U);
+    expect_none(counter.check(2, then));
+}
+
+TEST(ChaosFailover, IdsInSlotsOfTheirOwnAreLostByTheirOwnFailovers) {
+    IdHistory history("l");
+    history.added(1, applied, 95);
+    history.added(2, applied, 95);
+    Failovers some = a_failover();
+    Failovers none;
+    const auto of = [&](std::uint64_t id) -> Failovers& { return id == 1 ? some : none; };
+    expect_one(history.check({}, of), "2 was applied, and is not there");
+    EXPECT_EQ(some.lost(), 1U);
+}
+
 TEST(ChaosFailover, ACounterMayGoBackOnceByWhatWasAcknowledgedShortlyBefore) {
     CounterHistory history("n");
     history.incremented({0, 1}, applied, 1);

@@ -65,6 +65,23 @@ TEST_P(Chaos, WithSentinelsWhatCallersWereToldIsWhatTheNewMasterHas) {
     std::cout << ran.out;  // the time without service
 }
 
+// One event of each kind: a master killed, slots moved, a master hanging, one asked to step down.
+TEST_P(Chaos, InAClusterADeadMasterCostsItsOwnSlotsAndNothingElseIsLost) {
+    const Ran ran = chaos({"--topology", "cluster", "--failovers", "4", "--seed", "7", "--server", GetParam()});
+    EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
+    EXPECT_EQ(ran.err, "");
+    EXPECT_TRUE(std::regex_search(ran.out, std::regex("\ndeviations +0\n"))) << ran.out;
+    EXPECT_TRUE(std::regex_search(ran.out, std::regex("\nerrors at other slots while a master was away +0\n")))
+        << ran.out;
+    // Else it has proven nothing.
+    EXPECT_FALSE(std::regex_search(
+        ran.out,
+        std::regex(
+            "\n(event: (SIG|CLUSTER|slots).*|slots moved|outcome: success|errors at slots.*|keys checked.*) +0\n")))
+        << ran.out;
+    std::cout << ran.out;  // the time without service
+}
+
 REDOUBT_BOTH_SERVERS(Chaos);
 
 TEST(ChaosSabotage, AWriteThatIsLostAndOneThatIsAppliedTwiceAreNoticed) {
@@ -77,6 +94,14 @@ TEST(ChaosSabotage, AWriteThatIsLostAndOneThatIsAppliedTwiceAreNoticed) {
 
 TEST(ChaosSabotage, SentinelsExcuseOnlyWhatAFailoverCanLose) {
     const Ran ran = chaos({"--topology", "sentinel", "--failovers", "1", "--seed", "1", "--sabotage"});
+    EXPECT_EQ(ran.status, 1) << ran.out << ran.err;
+    EXPECT_TRUE(contains(ran.err, "was applied, and is not there")) << ran.err;
+    EXPECT_TRUE(contains(ran.err, "is there twice")) << ran.err;
+    EXPECT_TRUE(std::regex_search(ran.out, std::regex("\ndeviations +2\n"))) << ran.out;
+}
+
+TEST(ChaosSabotage, AClusterExcusesOnlyWhatAFailoverCanLose) {
+    const Ran ran = chaos({"--topology", "cluster", "--failovers", "1", "--seed", "1", "--sabotage"});
     EXPECT_EQ(ran.status, 1) << ran.out << ran.err;
     EXPECT_TRUE(contains(ran.err, "was applied, and is not there")) << ran.err;
     EXPECT_TRUE(contains(ran.err, "is there twice")) << ran.err;

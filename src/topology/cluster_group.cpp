@@ -214,8 +214,13 @@ bool ClusterGroup::is_good(const pool::Node& node) const {
 
 bool ClusterGroup::has_silent_master() const {
     const std::vector<std::uint16_t> numbers = masters();
-    return std::any_of(numbers.begin(), numbers.end(),
-                       [this](std::uint16_t number) { return !is_good(*nodes_.at(number)); });
+    const TimePoint now = Clock::now();
+    return std::any_of(numbers.begin(), numbers.end(), [&](std::uint16_t number) {
+        const std::shared_ptr<pool::Node> node = nodes_.at(number);
+        // Of one that hangs all that is known for a while is a wire that was lost: its breaker is still closed, and a
+        // dial waits for a handshake. It may be a connection's whole time until there is another failure.
+        return !is_good(*node) || node->breaker().metrics(now).consecutive_failures != 0;
+    });
 }
 
 // A master whose breaker lets calls pass, else any; while none is known, the one that stands for all.

@@ -18,6 +18,7 @@ void Tally::add(const Tally& other) noexcept {
     ok += other.ok;
     for (std::size_t i = 0; i < certainties; ++i) failed[i] += other.failed[i];
     for (std::size_t i = 0; i < kinds; ++i) by_kind[i] += other.by_kind[i];
+    parts_failed += other.parts_failed;
     late += other.late;
     latest = std::max(latest, other.latest);
 }
@@ -31,6 +32,9 @@ void Progress::deviation(std::string_view what) {
 }
 
 Act Caller::choose(bool blocking) {
+    if (progress_.expects_cluster() && random_.one_in(16)) {
+        return random_.one_in(2) ? Act::read_many : Act::write_many;
+    }
     const std::uint32_t chance = random_.below(100);
     if (chance < 26) return Act::read;
     if (chance < 46) return Act::write;
@@ -46,7 +50,11 @@ Act Caller::choose(bool blocking) {
     return Act::watched;
 }
 
-void Caller::begin() { busy_since_.store(std::max<Tick>(world_.now(), 1), std::memory_order_relaxed); }
+void Caller::begin(Act act) {
+    act_ = act;
+    begun_ = std::max<Tick>(world_.now(), 1);
+    busy_since_.store(begun_, std::memory_order_relaxed);
+}
 
 Span Caller::end_call() {
     const Span span{busy_since_.load(std::memory_order_relaxed), world_.now()};
@@ -80,6 +88,10 @@ void Caller::choose_register(Act act) {
     time_to_live_ = std::chrono::milliseconds(random_.between(1, 300));
     other_ = &world_.reg(RegisterKind::plain, random_.below(World::slots[0]));
     counter_ = &world_.counter(random_.below(World::counters));
+    const std::uint32_t first = random_.below(World::slots[0]);
+    for (std::uint32_t i = 0; i != many_.size(); ++i) {
+        many_[i] = &world_.reg(RegisterKind::plain, (first + i) % World::slots[0]);
+    }
 }
 
 void Caller::choose_id() {
@@ -161,10 +173,24 @@ void Caller::ended_pipeline(const result<PipelineReplies>& outcome) {
     }
     const auto& [number, pushed, entry, stored, seen] = *outcome;
     note_incr(*counter_, span, number);
-    list.added(id_, testing::fate_of(pushed), span.end);
-    stream.added(id_, testing::fate_of(entry), span.end);
-    note_write(*other_, span, testing::fate_of(stored));
+    (void)count_part(number, counter_->key());
+    list.added(id_, count_part(pushed, list.key()), span.end);
+    stream.added(id_, count_part(entry, stream.key()), span.end);
+    note_write(*other_, span, count_part(stored, other_->key()));
+    (void)count_part(seen, other_->key());
     if (seen) note_read(*other_, span, *seen);
+}
+
+void Caller::ended_read_many(const result<std::vector<MaybeText>>& outcome) {
+    const Span span = end_call();
+    (void)count(outcome);
+    if (!outcome) return;
+    for (std::size_t i = 0; i != many_.size(); ++i) note_read(*many_[i], span, outcome->at(i));
+}
+
+void Caller::ended_write_many(Fate fate) {
+    const Span span = end_call();
+    for (Register* const one : many_) note_write(*one, span, fate);
 }
 
 void Caller::ended_transaction(const result<TransactionReplies>& outcome) {
@@ -181,13 +207,35 @@ void Caller::ended_transaction(const result<TransactionReplies>& outcome) {
         number = counted;
     }
     world_.transaction_list_of(id_).added(id_, fate, span.end);
-    world_.transaction_keys().added(id_, fate, span.end);
-    note_incr(world_.transaction_counter(), span, number);
+    world_.transaction_keys(id_).added(id_, fate, span.end);
+    note_incr(world_.transaction_counter(id_), span, number);
 }
 
 void Caller::count_failure(const Error& error) {
     ++tally_.failed[static_cast<std::size_t>(error.certainty)];
     ++tally_.by_kind[static_cast<std::size_t>(error.kind)];
+    check_failure(error);
+    if (!progress_.expects_cluster()) return;
+    switch (act_) {
+        case Act::incr:
+        case Act::read_counter: return keep_failure(error, counter_->key(), true);
+        case Act::set_nx: return keep_failure(error, id_key_, true);
+        case Act::push: return keep_failure(error, world_.list_of(id_).key(), true);
+        case Act::xadd: return keep_failure(error, world_.stream_of(id_).key(), true);
+        case Act::watched: return keep_failure(error, world_.watched().key(), false);
+        case Act::transaction: return keep_failure(error, world_.transaction_list_of(id_).key(), false);
+        case Act::pipeline:
+        case Act::read_many:
+        case Act::write_many: return keep_failure(error, "", false);
+        default: return keep_failure(error, reg_->key(), true);
+    }
+}
+
+void Caller::keep_failure(const Error& error, std::string key, bool single) {
+    progress_.failed({{begun_, world_.now()}, std::move(key), single, usual_, error.certainty, error.message()});
+}
+
+void Caller::check_failure(const Error& error) {
     const auto wrong = [&](std::string_view what) { deviates(fmt::format("{}: {}", what, error.message())); };
     switch (error.kind) {
         case ErrorKind::connection:
@@ -195,15 +243,22 @@ void Caller::count_failure(const Error& error) {
         case ErrorKind::circuit_open:
         case ErrorKind::pool_exhausted:
             refused_ = true;
-            // An earlier attempt of a write that is repeated may have been applied.
-            if (error.certainty != Certainty::not_sent && error.attempts == 0) wrong("refused, but sent");
+            // An earlier attempt of a write that is repeated may have been applied, or another part of a command.
+            if (error.certainty != Certainty::not_sent && error.attempts == 0 && act_ != Act::write_many && act_ != Act::read_many) {
+                wrong("refused, but sent");
+            }
             break;
-        case ErrorKind::server:
+        case ErrorKind::server: {
             refused_ = true;
-            if (error.prefix() == "LOADING" || error.prefix() == "EXECABORT") break;
-            if (error.prefix() == "READONLY" && progress_.expects_replicas()) break;
+            // An error of several keys names what became of each; its cause is what the server said.
+            const std::string_view prefix = error.cause ? error.cause->prefix() : error.prefix();
+            if (prefix == "LOADING" || prefix == "EXECABORT") break;
+            if (prefix == "READONLY" && progress_.expects_replicas()) break;
+            const auto moves = {"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN"};
+            if (progress_.expects_cluster() && std::find(moves.begin(), moves.end(), prefix) != moves.end()) break;
             wrong("an answer that nothing can cause");
             break;
+        }
         default: wrong("an error that nothing here can cause");
     }
 }

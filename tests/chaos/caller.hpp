@@ -30,11 +30,22 @@ struct Tally {
     std::uint64_t ok = 0;
     std::array<std::uint64_t, certainties> failed{};
     std::array<std::uint64_t, kinds> by_kind{};
-    std::uint64_t late = 0;  // answers more than `lateness` past the deadline
-    Duration latest{};       // past the deadline
+    std::uint64_t parts_failed = 0;  // commands of pipelines that failed alone
+    std::uint64_t late = 0;          // answers more than `lateness` past the deadline
+    Duration latest{};               // past the deadline
     void add(const Tally& other) noexcept;
 };
 constexpr Duration lateness = std::chrono::milliseconds(50);
+
+/// A call, or a part of one, that ended with an error.
+struct Failure {
+    Span span;
+    std::string key;      ///< of several keys in one slot: one of them; empty: in several slots
+    bool single = false;  ///< of one key
+    bool usual = false;   ///< at default settings: no deadline or number of retries of its own
+    Certainty certainty = Certainty::not_sent;
+    std::string text;
+};
 
 /// Shared by all: whether to go on, and what was wrong.
 class Progress {
@@ -47,12 +58,23 @@ public:
     /// Before the callers begin: masters become replicas here, and say READONLY then.
     void expect_replicas() noexcept { replicas_ = true; }
     bool expects_replicas() const noexcept { return replicas_; }
+    /// Before the callers begin: keys are in many slots, which move, and may have no master for a while. Failures are kept.
+    void expect_cluster() noexcept { cluster_ = true; }
+    bool expects_cluster() const noexcept { return cluster_; }
+    void failed(Failure failure) {
+        const std::lock_guard lock(printing_);
+        failures_.push_back(std::move(failure));
+    }
+    /// When all callers have ended.
+    const std::vector<Failure>& failures() const noexcept { return failures_; }
 
 private:
     std::atomic<bool> stopped_{false};
     std::atomic<std::uint64_t> deviations_{0};
     std::mutex printing_;
     bool replicas_ = false;
+    bool cluster_ = false;
+    std::vector<Failure> failures_;
 };
 
 enum class Act : std::uint8_t {
@@ -67,7 +89,9 @@ enum class Act : std::uint8_t {
     xadd,
     pipeline,
     transaction,
-    watched,  // of threads only
+    watched,    // of threads only
+    read_many,  // of Clusters only, as the next one
+    write_many,
 };
 
 class Caller {
@@ -92,7 +116,7 @@ public:
 
 private:
     Act choose(bool blocking);
-    void begin();
+    void begin(Act act);
     Span end_call();
     template <class Client>
     Client with_options(const Client& redis);
@@ -116,12 +140,25 @@ private:
     void ended_added(Ids& ids, Fate fate);
     void ended_set_nx(const result<bool>& outcome);
     void ended_pipeline(const result<PipelineReplies>& outcome);
+    void ended_read_many(const result<std::vector<MaybeText>>& outcome);
+    void ended_write_many(Fate fate);
     void ended_transaction(const result<TransactionReplies>& outcome);
 
     void note_read(Register& reg, Span span, const MaybeText& value);
     void note_write(Register& reg, Span span, Fate fate);
     void note_incr(Counter& counter, Span span, const result<std::int64_t>& outcome);
     void count_failure(const Error& error);
+    void keep_failure(const Error& error, std::string key, bool single);
+    template <class T>
+    Fate count_part(const result<T>& outcome, const std::string& key) {
+        if (!outcome && progress_.expects_cluster()) {
+            ++tally_.parts_failed;
+            check_failure(outcome.error());
+            keep_failure(outcome.error(), key, true);
+        }
+        return testing::fate_of(outcome);
+    }
+    void check_failure(const Error& error);
     template <class T>
     Fate count(const result<T>& outcome, std::uint64_t commands = 1) {
         ++tally_.operations;
@@ -137,11 +174,15 @@ private:
     Duration operation_timeout_;
     Tally tally_;
     std::atomic<Tick> busy_since_{0};
+    Tick begun_ = 0;
+    Act act_ = Act::read;
+    bool usual_ = true;
     Duration deadline_{};
     bool refused_ = false;
 
     Register* reg_ = nullptr;
     Register* other_ = nullptr;
+    std::array<Register*, 3> many_{};
     Counter* counter_ = nullptr;
     std::uint64_t version_ = 0;
     std::string value_;

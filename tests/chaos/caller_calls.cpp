@@ -19,6 +19,7 @@ Client Caller::with_options(const Client& redis) {
     deadline_ = operation_timeout_;
     if (random_.one_in(8)) options.deadline = deadline_ = std::chrono::milliseconds(random_.between(1, 400));
     if (random_.one_in(8)) options.retries = random_.below(3);
+    usual_ = !options.deadline && !options.retries;
     if (reg_ != nullptr && reg_->repeats()) options.retry_idempotent_writes = true;
     return redis.with(options);
 }
@@ -32,7 +33,7 @@ asio::awaitable<void> Caller::run(asio::io_context& loop, AsyncProjectRedisClien
         choose_register(act);
         choose_id();
         AsyncProjectRedisClient client = with_options(redis);
-        begin();
+        begin(act);
         co_await step(std::move(client), act);
         timer.expires_after(rest());
         boost::system::error_code ignored;
@@ -111,6 +112,14 @@ asio::awaitable<void> Caller::several(AsyncProjectRedisClient redis, Act act) {
                             .get(other_->key());
         const result<PipelineReplies> outcome = co_await std::move(pipeline).try_execute();
         ended_pipeline(outcome);
+    } else if (act == Act::read_many) {
+        const auto outcome = co_await redis.try_mget(many_[0]->key(), many_[1]->key(), many_[2]->key());
+        ended_read_many(outcome);
+    } else if (act == Act::write_many) {
+        const std::array<TextPair, 3> pairs{TextPair{many_[0]->key(), value_}, TextPair{many_[1]->key(), value_},
+                                            TextPair{many_[2]->key(), value_}};
+        const auto outcome = co_await redis.try_mset(pairs);
+        ended_write_many(count(outcome));
     } else {
         id_key_ = World::transaction_key(id_);
         SetOptions options;
@@ -118,7 +127,7 @@ asio::awaitable<void> Caller::several(AsyncProjectRedisClient redis, Act act) {
         auto transaction = redis.transaction()
                                .lpush(world_.transaction_list_of(id_).key(), id_text_)
                                .set(id_key_, id_text_, options)
-                               .incr(world_.transaction_counter().key());
+                               .incr(world_.transaction_counter(id_).key());
         const result<TransactionReplies> outcome = co_await std::move(transaction).try_execute();
         ended_transaction(outcome);
     }
@@ -132,7 +141,7 @@ void Caller::run_blocking(const ProjectIsolatedRedisClient& redis) {
         choose_register(act);
         choose_id();
         const ProjectIsolatedRedisClient client = with_options(redis);
-        begin();
+        begin(act);
         step(client, act);
         std::this_thread::sleep_for(rest());
     }
@@ -173,12 +182,17 @@ void Caller::several(const ProjectIsolatedRedisClient& redis, Act act) {
                            .set(other_->key(), value_)
                            .get(other_->key())
                            .try_execute());
+    } else if (act == Act::read_many) {
+        ended_read_many(redis.try_mget({many_[0]->key(), many_[1]->key(), many_[2]->key()}));
+    } else if (act == Act::write_many) {
+        ended_write_many(
+            count(redis.try_mset({{many_[0]->key(), value_}, {many_[1]->key(), value_}, {many_[2]->key(), value_}})));
     } else {
         id_key_ = World::transaction_key(id_);
         ended_transaction(redis.transaction()
                               .lpush(world_.transaction_list_of(id_).key(), id_text_)
                               .set(id_key_, id_text_, {.nx = true})
-                              .incr(world_.transaction_counter().key())
+                              .incr(world_.transaction_counter(id_).key())
                               .try_execute());
     }
 }

@@ -15,6 +15,7 @@
 
 #include <redoubt/redoubt.hpp>
 
+#include "chaos/cluster_schedule.hpp"
 #include "chaos/control.hpp"
 #include "chaos/crowd.hpp"
 #include "chaos/options.hpp"
@@ -23,6 +24,7 @@
 #include "support/fault_gate.hpp"
 #include "support/load_server.hpp"
 #include "support/losses.hpp"
+#include "support/private_network.hpp"
 
 namespace redoubt::chaos {
 
@@ -200,6 +202,11 @@ private:
 };
 
 void print_schedule(const Options& options) {
+    if (options.topology == "cluster") {
+        ClusterSchedule schedule(options.seed);
+        for (std::uint32_t i = 0; i != options.failovers; ++i) fmt::print("{}\n", to_string(schedule.next()));
+        return;
+    }
     testing::FaultSchedule network(network_plan(), options.seed);
     const auto end = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.print_schedule));
     for (; network.next().at <= end; network.advance()) fmt::print("{}\n", to_string(network.next()));
@@ -217,6 +224,7 @@ bool run(const Options& options) {
     if (options.print_schedule > 0) return print_schedule(options), true;
     if (options.cycles != 0) return run_cycles(options);
     if (options.topology == "sentinel") return run_failovers(options);
+    if (options.topology == "cluster") return run_cluster(options);
     return Chaos(options).run();
 }
 
@@ -239,16 +247,21 @@ int main(int count, char** words) {
     app.add_option("--cycles", options.cycles,
                    "instead: kill and restart so often under 1,000 callers, and look for growth");
     app.add_option("--topology", options.topology,
-                   "sentinel: a master with replicas, and Sentinels who make another one the master")
-        ->check(CLI::IsMember({"standalone", "sentinel"}))
+                   "sentinel: a master with replicas, and Sentinels who make another one the master; cluster: three "
+                   "masters with a replica each")
+        ->check(CLI::IsMember({"standalone", "sentinel", "cluster"}))
         ->capture_default_str();
-    app.add_option("--failovers", options.failovers, "with Sentinels: how many, however long that takes")
+    app.add_option("--failovers", options.failovers,
+                   "with Sentinels: how many, however long that takes; of a Cluster: events")
         ->check(CLI::Range(1, 10'000))
         ->capture_default_str();
     CLI11_PARSE(app, count, words);
     // Every lost wire is a line of the library's log, which says nothing here that is not counted.
     spdlog::set_level(spdlog::level::off);
     try {
+        if (options.topology == "cluster" && options.print_schedule == 0) {
+            options.private_network = redoubt::testing::enter_private_network(words);
+        }
         return redoubt::chaos::run(options) ? 0 : 1;
     } catch (const std::exception& error) {
         std::cerr << "redoubt_chaos: " << error.what() << '\n';

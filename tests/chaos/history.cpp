@@ -2,6 +2,7 @@
 #include "chaos/history.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -20,6 +21,29 @@ bool Failovers::may_lose(Tick known, Tick last, Tick seen) const noexcept {
     return std::any_of(all_.begin(), all_.end(),
                        [&](const Failover& one) { return known >= one.from && last <= one.until && seen > one.at; });
 }
+
+bool Failovers::may_be_old(const Span& answer) const noexcept {
+    return std::any_of(old_answers_.begin(), old_answers_.end(),
+                       [&](const Span& old) { return answer.end >= old.begin && answer.begin <= old.end; });
+}
+
+namespace {
+
+/// What is found with all answers, unless less is without those that an old master may have given.
+template <class Check, class CheckWithout>
+Deviations check_twice_over(Failovers& failovers, Check check, CheckWithout without) {
+    Failovers counted = failovers;
+    Deviations found = check(counted);
+    if (found.empty() || !failovers.expects_old_answers()) {
+        failovers = counted;
+        return found;
+    }
+    Deviations fewer = without(failovers);
+    failovers.count_old(found.size() - std::min(fewer.size(), found.size()));
+    return fewer;
+}
+
+}  // namespace
 
 // Registers --------------------------------------------------------------------------------------------------------
 
@@ -43,6 +67,11 @@ void RegisterHistory::expires(Span span, Fate fate, Tick time_to_live) {
 }
 
 void RegisterHistory::read(Span span, std::optional<std::uint64_t> version) {
+    reads_.emplace_back(span, version);
+    note(span, version);
+}
+
+void RegisterHistory::note(Span span, std::optional<std::uint64_t> version) {
     if (!version) {
         nothing_.push_back(span);
         return;
@@ -62,9 +91,32 @@ Tick RegisterHistory::Version::there_until() const noexcept { return std::max(wr
 Deviations RegisterHistory::check(Failovers& failovers) const {
     Deviations found;
     check_versions(found);
+    Deviations answers = check_twice_over(
+        failovers, [this](Failovers& all) { return check_answers(all); },
+        [this](Failovers& all) { return without_old_answers(all).check_answers(all); });
+    found.insert(found.end(), std::make_move_iterator(answers.begin()), std::make_move_iterator(answers.end()));
+    return found;
+}
+
+Deviations RegisterHistory::check_answers(Failovers& failovers) const {
+    Deviations found;
     if (rule_ == Rule::exact) check_order(found, failovers);
     check_nothing(found, failovers);
     return found;
+}
+
+RegisterHistory RegisterHistory::without_old_answers(const Failovers& failovers) const {
+    RegisterHistory other = *this;
+    other.nothing_.clear();
+    for (auto& [number, version] : other.versions_) {
+        version.seen = false;
+        version.first_read_end = never;
+        version.last_read_begin = std::numeric_limits<Tick>::min();
+    }
+    for (const auto& [span, version] : reads_) {
+        if (!failovers.may_be_old(span)) other.note(span, version);
+    }
+    return other;
 }
 
 void RegisterHistory::check_versions(Deviations& found) const {
@@ -199,7 +251,7 @@ bool RegisterHistory::may_be_nothing(const Span& span, const Failovers& failover
 
 // Ids --------------------------------------------------------------------------------------------------------------
 
-Deviations IdHistory::check(const std::vector<std::uint64_t>& found, Failovers& failovers) const {
+Deviations IdHistory::check(const std::vector<std::uint64_t>& found, const FailoversOf& failovers_of) const {
     Deviations deviations;
     std::unordered_set<std::uint64_t> seen;
     for (const std::uint64_t id : found) {
@@ -217,6 +269,7 @@ Deviations IdHistory::check(const std::vector<std::uint64_t>& found, Failovers& 
     }
     for (const auto& [id, told] : told_) {
         if (told.fate != Fate::applied || seen.contains(id)) continue;
+        Failovers& failovers = failovers_of(id);
         if (failovers.may_lose(told.ended)) {
             failovers.count_lost(1);
         } else {
@@ -256,8 +309,26 @@ void CounterHistory::incremented(Span span, Fate fate, std::optional<std::int64_
 Deviations CounterHistory::check(std::int64_t value, Failovers& failovers) const {
     Deviations found;
     check_total(value, found, failovers);
+    Deviations answers = check_twice_over(
+        failovers, [this](Failovers& all) { return check_all_answers(all); },
+        [this](Failovers& all) { return without_old_answers(all).check_all_answers(all); });
+    found.insert(found.end(), std::make_move_iterator(answers.begin()), std::make_move_iterator(answers.end()));
+    return found;
+}
+
+Deviations CounterHistory::check_all_answers(Failovers& failovers) const {
+    Deviations found;
+    check_twice(found, failovers);
     check_answers(found, failovers);
     return found;
+}
+
+CounterHistory CounterHistory::without_old_answers(const Failovers& failovers) const {
+    CounterHistory other = *this;
+    const auto is_old = [&](const Seen& answer) { return failovers.may_be_old(answer.span); };
+    std::erase_if(other.replies_, is_old);
+    std::erase_if(other.reads_, is_old);
+    return other;
 }
 
 void CounterHistory::check_total(std::int64_t value, Deviations& found, Failovers& failovers) const {
@@ -273,6 +344,9 @@ void CounterHistory::check_total(std::int64_t value, Deviations& found, Failover
     if (value > applied_ + unknown_) {
         found.push_back(fmt::format("{}: {}, but at most {} INCRs were applied", name_, value, applied_ + unknown_));
     }
+}
+
+void CounterHistory::check_twice(Deviations& found, Failovers& failovers) const {
     // By value, and of the same value by time.
     std::vector<Seen> replies = replies_;
     std::sort(replies.begin(), replies.end(), [](const Seen& a, const Seen& b) {

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "support/fate.hpp"
@@ -41,6 +43,10 @@ public:
     };
     void add(Failover failover) { all_.push_back(failover); }
     std::size_t size() const noexcept { return all_.size(); }
+    /// Meanwhile a master that has been replaced without knowing it may have answered, of what it had.
+    void add_old_answers(Tick from, Tick until) { old_answers_.push_back({from, until}); }
+    bool may_be_old(const Span& answer) const noexcept;
+    bool expects_old_answers() const noexcept { return !old_answers_.empty(); }
 
     /// What was known to be done at `known`, and was last seen at `last`, may be missing at `seen`.
     bool may_lose(Tick known, Tick last, Tick seen) const noexcept;
@@ -53,11 +59,16 @@ public:
     /// seen again.
     void count_seen() noexcept { ++seen_; }
     std::uint64_t seen() const noexcept { return seen_; }
+    /// Answers that are none but an old master's.
+    void count_old(std::uint64_t answers) noexcept { old_ += answers; }
+    std::uint64_t old() const noexcept { return old_; }
 
 private:
     std::vector<Failover> all_;
+    std::vector<Span> old_answers_;
     std::uint64_t lost_ = 0;
     std::uint64_t seen_ = 0;
+    std::uint64_t old_ = 0;
 };
 
 /// One key (or one field of a hash) that several clients write, each time with a version that is never used again.
@@ -124,6 +135,9 @@ private:
         Fate fate = Fate::unknown;
         Tick time_to_live = 0;
     };
+    void note(Span span, std::optional<std::uint64_t> version);
+    RegisterHistory without_old_answers(const Failovers& failovers) const;
+    Deviations check_answers(Failovers& failovers) const;
     void check_versions(Deviations& found) const;
     void check_order(Deviations& found, Failovers& failovers) const;
     void check_nothing(Deviations& found, Failovers& failovers) const;
@@ -137,6 +151,7 @@ private:
     std::vector<Expiry> expiries_;
     std::vector<Clearing> clearings_;
     std::vector<Span> nothing_;  // reads that found nothing
+    std::vector<std::pair<Span, std::optional<std::uint64_t>>> reads_;
 };
 
 /// Ids, each added once at most: to a list, a stream, or as keys of their own (SET NX).
@@ -150,7 +165,12 @@ public:
         Failovers none;
         return check(found, none);
     }
-    Deviations check(const std::vector<std::uint64_t>& found, Failovers& failovers) const;
+    Deviations check(const std::vector<std::uint64_t>& found, Failovers& failovers) const {
+        return check(found, [&failovers](std::uint64_t /*id*/) -> Failovers& { return failovers; });
+    }
+    /// Where each id may have been lost by failovers of its own.
+    using FailoversOf = std::function<Failovers&(std::uint64_t id)>;
+    Deviations check(const std::vector<std::uint64_t>& found, const FailoversOf& failovers_of) const;
     struct Told {
         Fate fate = Fate::unknown;
         Tick ended = 0;
@@ -186,7 +206,10 @@ private:
         std::int64_t value = 0;
     };
     void check_total(std::int64_t value, Deviations& found, Failovers& failovers) const;
+    Deviations check_all_answers(Failovers& failovers) const;
+    void check_twice(Deviations& found, Failovers& failovers) const;
     void check_answers(Deviations& found, Failovers& failovers) const;
+    CounterHistory without_old_answers(const Failovers& failovers) const;
     /// The most that was answered before this moment, but for what may have been lost between the two.
     std::int64_t most_before(Tick tick, Tick seen, const Failovers& failovers) const;
     std::string name_;

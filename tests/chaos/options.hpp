@@ -18,8 +18,9 @@ struct Options {
     bool sabotage = false;                ///< changes what is stored behind everybody's back: it must then fail
     double print_schedule = 0;            ///< only print what would be done in so many seconds
     std::uint32_t cycles = 0;             ///< the other program: kill and restart under 1,000 callers
-    std::string topology = "standalone";  ///< or `sentinel`
-    std::uint32_t failovers = 20;         ///< with Sentinels
+    std::string topology = "standalone";  ///< or `sentinel`, `cluster`
+    std::uint32_t failovers = 20;         ///< with Sentinels; of a Cluster: events
+    bool private_network = false;         ///< nodes can be cut off from each other
 };
 
 /// A server with an AOF that is written before anybody is told.
@@ -31,5 +32,7 @@ RedisServiceConfig short_times(std::string url);
 bool run_cycles(const Options& options);
 /// See failovers.cpp. True: no deviations, and each time callers were served again soon enough.
 bool run_failovers(const Options& options);
+/// See cluster.cpp. True: no deviations, and no errors at slots whose master was there.
+bool run_cluster(const Options& options);
 
 }  // namespace redoubt::chaos

@@ -76,6 +76,13 @@ std::int64_t Counter::number_of(const MaybeText& value) {
     return std::from_chars(value->data(), end, number).ptr == end ? number : -1;
 }
 
+World::World() : begin_(Clock::now()) {
+    for (std::uint32_t group = 0; group != transaction_groups; ++group) {
+        transaction_keys_.emplace_back(transaction_tag(group) + "key");
+        transaction_counters_.emplace_back(transaction_tag(group) + "count");
+    }
+}
+
 Register& World::reg(RegisterKind kind, std::uint32_t slot) {
     const Tick at = now() / generation;
     const auto place = static_cast<std::uint32_t>(kind) * 100 + slot;
@@ -114,15 +121,27 @@ void World::sabotage(const ProjectIsolatedRedisClient& redis) {
     redis.xadd(stream, "id", entries.at(0).fields.at(0).second);
 }
 
-World::Checked World::check(const ProjectIsolatedRedisClient& redis, Failovers& failovers) {
+std::vector<std::string> World::keys() {
+    std::vector<std::string> all{watched_.key()};
+    for (const Counter& counter : counters_) all.push_back(counter.key());
+    for (const Counter& counter : transaction_counters_) all.push_back(counter.key());
+    const std::lock_guard lock(mutex_);
+    for (const auto& [place, one] : registers_) all.push_back(one->key());
+    for (const auto& [name, one] : ids_) all.push_back(one->key());
+    return all;
+}
+
+World::Checked World::check(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of) {
     Checked checked;
-    check_registers(redis, failovers, checked);
-    check_collections(redis, failovers, checked);
-    check_counters(redis, failovers, checked);
+    check_registers(redis, failovers_of, checked);
+    check_collections(redis, failovers_of, checked);
+    check_transactions(redis, failovers_of, checked);
+    check_counters(redis, failovers_of, checked);
     return checked;
 }
 
-void World::check_registers(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked) {
+void World::check_registers(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of,
+                            Checked& checked) {
     for (const auto& [place, one] : registers_) {
         const Tick begin = now();
         const MaybeText value = one->is_field() ? redis.hget(one->key(), one->field()) : redis.get(one->key());
@@ -130,13 +149,13 @@ void World::check_registers(const ProjectIsolatedRedisClient& redis, Failovers& 
         one->note([&](RegisterHistory& history) {
             history.read(span, value ? std::optional(Register::version_of(*value)) : std::nullopt);
         });
-        append(checked.deviations, one->check(failovers));
+        append(checked.deviations, one->check(failovers_of(one->key())));
         ++checked.keys;
     }
 }
 
-void World::check_collections(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked) {
-    std::vector<std::uint64_t> in_transaction_lists;
+void World::check_collections(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of,
+                              Checked& checked) {
     for (const auto& [name, ids] : ids_) {
         std::vector<std::uint64_t> found;
         if (name.first == "stream") {
@@ -146,31 +165,44 @@ void World::check_collections(const ProjectIsolatedRedisClient& redis, Failovers
         } else {
             for (const std::string& element : redis.lrange(ids->key(), 0, -1)) found.push_back(number_of(element));
         }
-        append(checked.deviations, ids->history().check(found, failovers));
+        append(checked.deviations, ids->history().check(found, failovers_of(ids->key())));
         checked.keys += 1;
-        if (name.first != "tlist") continue;
-        in_transaction_lists.insert(in_transaction_lists.end(), found.begin(), found.end());
+        auto& in_lists = in_lists_[name.first];
+        in_lists.insert(in_lists.end(), found.begin(), found.end());
     }
     const auto unique = ids_with_keys(redis, unique_, unique_key, checked.deviations);
-    append(checked.deviations, unique_.history().check(unique, failovers));
-    const auto with_keys = ids_with_keys(redis, transaction_keys_, transaction_key, checked.deviations);
-    append(checked.deviations, transaction_keys_.history().check(with_keys, failovers));
-    append(checked.deviations, check_together("transactions", in_transaction_lists, with_keys));
-    const auto counted = static_cast<std::uint64_t>(Counter::number_of(redis.get(transaction_counter_.key())));
-    if (counted != with_keys.size()) {
-        checked.deviations.push_back(
-            fmt::format("transactions: {} are counted, {} have left a key", counted, with_keys.size()));
-    }
-    checked.keys += unique.size() + with_keys.size();
+    append(checked.deviations, unique_.history().check(unique, [&](std::uint64_t id) -> Failovers& {
+        return failovers_of(unique_key(id));
+    }));
+    checked.keys += unique.size();
 }
 
-void World::check_counters(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked) {
+void World::check_transactions(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of,
+                               Checked& checked) {
+    for (std::uint32_t group = 0; group != transaction_groups; ++group) {
+        const Ids& keys = transaction_keys_[group];
+        const Counter& counter = transaction_counters_[group];
+        const auto with_keys = ids_with_keys(redis, keys, transaction_key, checked.deviations);
+        append(checked.deviations, keys.history().check(with_keys, failovers_of(counter.key())));
+        append(checked.deviations,
+               check_together("transactions", in_lists_[transaction_tag(group) + "list"], with_keys));
+        const auto counted = static_cast<std::uint64_t>(Counter::number_of(redis.get(counter.key())));
+        if (counted != with_keys.size()) {
+            checked.deviations.push_back(
+                fmt::format("transactions: {} are counted, {} have left a key", counted, with_keys.size()));
+        }
+        checked.keys += with_keys.size();
+    }
+}
+
+void World::check_counters(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of, Checked& checked) {
     const auto check_one = [&](const Counter& counter) {
-        append(checked.deviations, counter.history().check(Counter::number_of(redis.get(counter.key())), failovers));
+        append(checked.deviations,
+               counter.history().check(Counter::number_of(redis.get(counter.key())), failovers_of(counter.key())));
         ++checked.keys;
     };
     for (const Counter& counter : counters_) check_one(counter);
-    check_one(transaction_counter_);
+    for (const Counter& counter : transaction_counters_) check_one(counter);
     check_one(watched_);
 }
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -102,7 +104,7 @@ constexpr std::size_t register_kinds = static_cast<std::size_t>(RegisterKind::re
 /// Thread-safe, but for `check`. What it gives lives as long as it does.
 class World {
 public:
-    World() : begin_(Clock::now()) {}
+    World();
     Tick now() const noexcept { return tick_of(Clock::now()); }
     Tick tick_of(TimePoint time) const noexcept {
         return std::chrono::duration_cast<std::chrono::nanoseconds>(time - begin_).count();
@@ -114,6 +116,8 @@ public:
     static constexpr std::uint32_t counters = 4;
     /// Of the keys that are in use now: after some seconds others take their places.
     Register& reg(RegisterKind kind, std::uint32_t slot);
+    /// Of those that are written now, or were.
+    std::vector<std::string> keys();
     Ids& list_of(std::uint64_t id) { return ids("list", id); }
     Ids& stream_of(std::uint64_t id) { return ids("stream", id); }
     /// One write lost, one applied twice: `check` must find both.
@@ -124,11 +128,14 @@ public:
     /// A DEL of a hash is one of all its fields.
     void hash_deleted(const Register& of, Span span, Fate fate);
 
-    // A transaction pushes the id to a list, sets a key of its own, and counts.
-    Ids& transaction_list_of(std::uint64_t id) { return ids("tlist", id); }
-    Ids& transaction_keys() noexcept { return transaction_keys_; }
-    static std::string transaction_key(std::uint64_t id) { return "tkey:" + std::to_string(id); }
-    Counter& transaction_counter() noexcept { return transaction_counter_; }
+    // A transaction pushes the id to a list, sets a key of its own, and counts. Its keys are in one slot of a Cluster.
+    static constexpr std::uint32_t transaction_groups = 8;
+    Ids& transaction_list_of(std::uint64_t id) { return ids(transaction_tag(group_of(id)) + "list", id); }
+    Ids& transaction_keys(std::uint64_t id) noexcept { return transaction_keys_[group_of(id)]; }
+    static std::string transaction_key(std::uint64_t id) {
+        return transaction_tag(group_of(id)) + "key:" + std::to_string(id);
+    }
+    Counter& transaction_counter(std::uint64_t id) noexcept { return transaction_counters_[group_of(id)]; }
     Counter& watched() noexcept { return watched_; }  ///< counted up by WATCH, GET, MULTI, SET, EXEC
 
     struct Checked {
@@ -136,13 +143,23 @@ public:
         Deviations deviations;
     };
     /// Reads all there is, and compares. Nothing may be under way any more. `failovers` may have lost some of it.
-    Checked check(const ProjectIsolatedRedisClient& redis, Failovers& failovers);
+    Checked check(const ProjectIsolatedRedisClient& redis, Failovers& failovers) {
+        return check(redis, [&failovers](const std::string& /*key*/) -> Failovers& { return failovers; });
+    }
+    /// Where each key may have been lost by failovers of its own; what it gives has to last.
+    using FailoversOf = std::function<Failovers&(const std::string& key)>;
+    Checked check(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of);
 
 private:
+    static std::uint32_t group_of(std::uint64_t id) noexcept {
+        return static_cast<std::uint32_t>(id % transaction_groups);
+    }
+    static std::string transaction_tag(std::uint32_t group) { return "{t" + std::to_string(group) + "}"; }
     Ids& ids(const std::string& name, std::uint64_t id);
-    void check_registers(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked);
-    void check_collections(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked);
-    void check_counters(const ProjectIsolatedRedisClient& redis, Failovers& failovers, Checked& checked);
+    void check_registers(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of, Checked& checked);
+    void check_collections(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of, Checked& checked);
+    void check_transactions(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of, Checked& checked);
+    void check_counters(const ProjectIsolatedRedisClient& redis, const FailoversOf& failovers_of, Checked& checked);
 
     TimePoint begin_;
     std::atomic<std::uint64_t> last_version_{0};
@@ -151,10 +168,11 @@ private:
     std::map<std::pair<std::uint32_t, Tick>, std::unique_ptr<Register>> registers_;  // by kind and slot, and generation
     std::map<std::pair<std::string, std::uint64_t>, std::unique_ptr<Ids>> ids_;
     Ids unique_{"unique"};
-    Ids transaction_keys_{"tkey"};
+    std::deque<Ids> transaction_keys_;
     std::array<Counter, counters> counters_{Counter("count:0"), Counter("count:1"), Counter("count:2"),
                                             Counter("count:3")};
-    Counter transaction_counter_{"tcount"};
+    std::deque<Counter> transaction_counters_;
+    std::map<std::string, std::vector<std::uint64_t>> in_lists_;  // of transactions: by the tag what the lists have
     Counter watched_{"watched"};
 };
 
