@@ -239,7 +239,51 @@ void AsyncCall::start_on_lane() noexcept {
     end(&error);
 }
 
+// Its caller says where it may be read, and it is of a kind that can be read elsewhere. What is leased for several
+// operations is at the master.
+bool AsyncCall::reads_elsewhere() noexcept {
+    return state_.options().read_from && commands_.at_replicas() && commands_.slot() != many_slots &&
+           !(rare_ && rare_->own_connection);
+}
+
+[[gnu::noinline]] void AsyncCall::route_to_reader() noexcept {
+    topology::Route way;
+    if (reads_elsewhere()) way = dispatcher_.reader(commands_.slot(), *state_.options().read_from, pool_);
+    const bool none = way.pool == nullptr && reads_elsewhere();
+    if (none || rare_) rare().no_reader = none;
+    // While there is none it pauses beside the master's pool.
+    if (way.pool == nullptr) {
+        way = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans(), commands_.slot());
+    }
+    pool_ = way.pool;
+    tenant_ = way.tenant;
+}
+
+// The breaker of a replica has opened since it was chosen.
+[[gnu::noinline]] bool AsyncCall::finds_another_reader() noexcept {
+    pool::Pool* const refused = pool_;
+    if (!reads_elsewhere()) return false;
+    pool_ = nullptr;
+    route_to_reader();
+    return pool_ != refused || (rare_ && rare_->no_reader);
+}
+
+// An attempt that no node was there for.
+void AsyncCall::fail_without_reader(TimePoint now) {
+    state_.begin_attempt();
+    Error none = dispatcher_.router().no_reader(commands_.slot());
+    const std::optional<Duration> length =
+        state_.after_failure(dispatcher_.settings(), none, {commands_.retry(), false, chance(), now}, pool_->budget());
+    if (!length || pool_->async().closed()) return end(&none);
+    pool_->count_retry();
+    none.attempts = state_.attempts();
+    rare_->report.retried(none, *length);
+    pause(*length);
+}
+
 inline void AsyncCall::route() noexcept {
+    if (state_.options().read_from) [[unlikely]]
+        return route_to_reader();
     const topology::Route way = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans(), commands_.slot());
     pool_ = way.pool;
     tenant_ = way.tenant;
@@ -250,6 +294,7 @@ inline void AsyncCall::route() noexcept {
         if (rare_->refusal) return end(&*rare_->refusal);
         if (commands_.count() == 0) return end(nullptr);
         if (rare_->to_scatter) return scatter();
+        if (rare_->no_reader) return fail_without_reader(now);
         if (rare_->own_connection) {
             if (const std::optional<Error> refused = prepare_own()) return end(&*refused);
         }
@@ -259,6 +304,7 @@ inline void AsyncCall::route() noexcept {
     node_ = &node;
     const pool::Node::Admission admission = node.admit(now);
     if (!admission) {
+        if (finds_another_reader()) return attempt_again(now);
         Error error = node.circuit_open_error(admission);
         return end(&error);
     }
@@ -405,7 +451,8 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     if (dispatcher_.is_spread() && follow(told, now)) return;
     charge(pool, told);
     const bool partly = commands_.count() > 1 && reader_.taken() != 0 && reader_.refused_whole() == nullptr;
-    const TimePoint refused_until = dispatcher_.is_spread() ? TimePoint::min() : pool.async().node().refused_until();
+    const bool one_way = !dispatcher_.is_spread() && !reads_elsewhere();
+    const TimePoint refused_until = one_way ? pool.async().node().refused_until() : TimePoint::min();
     const std::optional<Duration> length = state_.after_failure(
         dispatcher_.settings(), told, {commands_.retry(), partly, chance(), now, refused_until}, pool.budget());
     if (length && !pool.async().closed()) {

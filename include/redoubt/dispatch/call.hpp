@@ -9,6 +9,7 @@
 
 #include <redoubt/base/clock.hpp>
 #include <redoubt/base/error.hpp>
+#include <redoubt/base/read_from.hpp>
 #include <redoubt/resp/command.hpp>
 #include <redoubt/resp/reply.hpp>
 
@@ -33,6 +34,7 @@ struct CallOptions {
     std::optional<std::uint32_t> retries{};         ///< attempts after the first; default: `max_retries`
     std::optional<bool> retry_idempotent_writes{};  ///< default: as configured
     std::optional<RetryAs> retry_as{};              ///< default: as the command's category in the command table says
+    std::optional<ReadFrom> read_from{};            ///< default: as configured
     /// For a telemetry that understands it; it must live until the call has begun. Default: what surrounds the calling
     /// thread.
     const CallContext* context = nullptr;
