@@ -125,6 +125,7 @@ TEST_P(ClusterReplicas, OneThatServesAnotherShardNowSendsReadersToTheMaster) {
         EXPECT_EQ(redis.get(key), "v");
         EXPECT_EQ(redis.async().get(key)(use_future).get(), "v");
     }
+    EXPECT_TRUE(contains(raw(3).command({"INFO", "errorstats"}), "MOVED"));
     EXPECT_EQ(endpoints().last(), endpoint_of(cluster().node(0)));
 }
 

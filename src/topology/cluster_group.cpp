@@ -53,7 +53,12 @@ void ClusterGroup::make_watch(const RedisServiceConfig& config, const Target& ta
                            self->settle_later();
                        }});
     replica_watch_ = std::make_shared<ReplicaWatch>(
-        lane_, ReplicaWatch::Settings{settings.reply_limits, settings.patience, settings.identity}, replicas_);
+        lane_,
+        ReplicaWatch::Settings{settings.reply_limits, settings.patience, settings.identity,
+                               [weak] {
+                                   if (const auto self = weak.lock()) self->watch_->doubt();
+                               }},
+        replicas_);
     watch_ = std::make_shared<ClusterWatch>(
         lane_, std::move(settings),
         ClusterWatch::Followers{[weak](const NodeAddress& address) -> std::shared_ptr<pool::Node> {
@@ -210,8 +215,9 @@ void ClusterGroup::tell_replicas() {
         shard.master = number;
         shard.node = nodes_.at(number);
         shard.replicas.emplace();
+        // One that was the master before and is down may be called one still; what it is, it says itself.
         for (const SlotMap::Node& node : map->nodes()) {
-            if (node.master || node.shard != master.shard) continue;
+            if (&node == &master || node.shard != master.shard) continue;
             const std::uint16_t replica = replicas_->number_of(node.address);
             if (replica != ReplicaSet::nobody) shard.replicas->push_back(replica);
         }

@@ -53,6 +53,10 @@ private:
         LinkPointer to_master;
         std::map<std::uint16_t, LinkPointer> to_replicas;
         bool learns = false;  // its replicas from the master
+        // Those that the master has and nobody has named, and when that is told again.
+        std::size_t unnamed = 0;
+        TimePoint tell_at;
+        Duration pause{};
     };
 
     LinkPointer open(std::shared_ptr<pool::Node> node, std::uint16_t master, std::uint16_t replica);
@@ -62,6 +66,7 @@ private:
     asio::awaitable<void> ask_on_and_on(std::shared_ptr<Loop> self, LinkPointer link);
     asio::awaitable<void> ask_while_open(LinkPointer link);
     bool hear(const Link& link, std::string_view frame, TimePoint asked);
+    void look_for_unnamed(Followed& followed, std::size_t replicas, TimePoint now);
     void lose(const Link& link);
 
     asio::any_io_executor executor_;
@@ -145,6 +150,7 @@ void ReplicaWatch::Loop::set_replicas(std::uint16_t master, Followed& followed, 
 void ReplicaWatch::Loop::stop() {
     stopped_ = true;
     for (auto& [master, followed] : std::exchange(followed_, {})) end_all(followed);
+    settings_.unnamed = nullptr;
 }
 
 asio::awaitable<void> ReplicaWatch::Loop::ask_on_and_on(std::shared_ptr<Loop> /*keeps this alive*/, LinkPointer link) {
@@ -194,7 +200,11 @@ bool ReplicaWatch::Loop::hear(const Link& link, std::string_view frame, TimePoin
     }
     set_->answer_time_of_master(link.master).note(took);
     followed.lag.on_master(*report, asked);
-    if (!followed.learns || !report->master) return true;
+    if (!report->master) return true;
+    if (!followed.learns) {
+        look_for_unnamed(followed, std::min(report->replicas.size(), ReplicaSet::most_of_one), asked + took);
+        return true;
+    }
     std::vector<std::uint16_t> numbers;
     for (const NodeAddress& address : report->replicas) {
         const std::uint16_t number = set_->number_of(address);
@@ -202,6 +212,22 @@ bool ReplicaWatch::Loop::hear(const Link& link, std::string_view frame, TimePoin
     }
     set_replicas(link.master, followed, std::move(numbers));
     return true;
+}
+
+// By their number alone: the master may know them by other names.
+void ReplicaWatch::Loop::look_for_unnamed(Followed& followed, std::size_t replicas, TimePoint now) {
+    constexpr Duration first_pause = std::chrono::milliseconds(500);
+    constexpr Duration longest_pause = std::chrono::seconds(30);
+    const std::size_t named = followed.to_replicas.size();
+    const std::size_t unnamed = replicas > named ? replicas - named : 0;
+    if (std::exchange(followed.unnamed, unnamed) != unnamed) {
+        followed.tell_at = now;
+        followed.pause = first_pause;
+    }
+    if (unnamed == 0 || now < followed.tell_at || !settings_.unnamed) return;
+    followed.tell_at = now + followed.pause;
+    followed.pause = std::min(followed.pause * 2, longest_pause);
+    settings_.unnamed();
 }
 
 void ReplicaWatch::Loop::lose(const Link& link) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -24,6 +25,9 @@ public:
         ReplyLimits reply_limits;
         Duration patience{};                       ///< of a connection, and of an answer
         std::shared_ptr<pool::Identity> identity;  ///< as whom to ask; null: as the URL says
+        /// A master has more replicas than it was said to have; on the executor, again and again, ever more seldom. Null:
+        /// nobody is told.
+        std::function<void()> unnamed;
     };
     /// A master and those that follow it.
     struct Shard {

@@ -51,7 +51,7 @@ public:
           patience_(std::min(config.connection_timeout, config.attempt_timeout)),
           replicas_(std::make_shared<ReplicaSet>(config, target, lane_, telemetry_, pools_.provided(), false)),
           replica_watch_(std::make_shared<ReplicaWatch>(
-              lane_, ReplicaWatch::Settings{config.reply_limits, patience_, pools_.provided()}, replicas_)),
+              lane_, ReplicaWatch::Settings{config.reply_limits, patience_, pools_.provided(), nullptr}, replicas_)),
           current_(std::make_shared<pool::Node>(config, target, telemetry_)) {
         current_->set_unknown();
         unknown_ = current_;
