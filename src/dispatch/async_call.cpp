@@ -239,35 +239,6 @@ void AsyncCall::start_on_lane() noexcept {
     end(&error);
 }
 
-// Its caller says where it may be read, and it is of a kind that can be read elsewhere. What is leased for several
-// operations is at the master.
-bool AsyncCall::reads_elsewhere() noexcept {
-    return state_.options().read_from && commands_.at_replicas() && commands_.slot() != many_slots &&
-           !(rare_ && rare_->own_connection);
-}
-
-[[gnu::noinline]] void AsyncCall::route_to_reader() noexcept {
-    topology::Route way;
-    if (reads_elsewhere()) way = dispatcher_.reader(commands_.slot(), *state_.options().read_from, pool_);
-    const bool none = way.pool == nullptr && reads_elsewhere();
-    if (none || rare_) rare().no_reader = none;
-    // While there is none it pauses beside the master's pool.
-    if (way.pool == nullptr) {
-        way = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans(), commands_.slot());
-    }
-    pool_ = way.pool;
-    tenant_ = way.tenant;
-}
-
-// The breaker of a replica has opened since it was chosen.
-[[gnu::noinline]] bool AsyncCall::finds_another_reader() noexcept {
-    pool::Pool* const refused = pool_;
-    if (!reads_elsewhere()) return false;
-    pool_ = nullptr;
-    route_to_reader();
-    return pool_ != refused || (rare_ && rare_->no_reader);
-}
-
 // An attempt that no node was there for.
 void AsyncCall::fail_without_reader(TimePoint now) {
     state_.begin_attempt();

@@ -239,26 +239,6 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
     }
 }
 
-// An attempt that no node was there for. An error: it was the last.
-std::optional<Error> Dispatcher::wait_for_reader(const Request& request, CallState& state, CallReport* report,
-                                                 pool::Pool& beside) {
-    state.begin_attempt();
-    Error none = router_->no_reader(request.slot());
-    const std::optional<Duration> pause =
-        state.after_failure(*settings_, none, {request.retry(), false, chance(), Clock::now()}, beside.budget());
-    std::optional<Error> ended = none;
-    if (pause) {
-        beside.count_retry();
-        if (report != nullptr) {
-            none.attempts = state.attempts();
-            report->retried(none, *pause);
-        }
-        ended = beside.pause_until(Clock::now() + *pause);
-    }
-    if (ended) state.describe(*ended, request.name(), origin_, Clock::now());
-    return ended;
-}
-
 std::optional<Error> Dispatcher::run_parts(const EncodedCommands& commands, std::string_view name, ReplySink& sink,
                                            const KeyPrefix& prefix, const CallOptions& options) {
     const CallState whole(call_time(*settings_, commands.block_time()), options, Clock::now());

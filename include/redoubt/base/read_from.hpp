@@ -6,8 +6,8 @@
 namespace redoubt {
 
 /// What a replica answers may be older than what its master would, by `max_replica_lag` at most: one that is further
-/// behind, or of which that is not known, is asked nothing. A read that follows a write may not see it. Writes,
-/// transactions, scripts, scans and commands that wait at the server go to the master in any case.
+/// behind is asked nothing. A read may miss the write before it, so read from the master what a watched transaction builds
+/// on. Writes, transactions, scripts, scans and what waits at the server go to the master in any case.
 enum class ReadFrom : std::uint8_t {
     master,
     replica,            ///< a replica alone: while none may be asked the call fails as if it could not connect
