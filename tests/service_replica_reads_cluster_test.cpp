@@ -29,9 +29,6 @@ protected:
         given.max_replica_lag = 5s;
         return given;
     }
-    void wait_for_replicas() {
-        for (std::size_t i : {0u, 1u, 2u}) ASSERT_EQ(raw(i).command({"WAIT", "1", "10000"}).substr(0, 2), ":1");
-    }
 };
 
 TEST_P(ClusterReplicas, OfTheSlotsOwnShardAnswer) {
