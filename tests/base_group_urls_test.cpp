@@ -133,8 +133,13 @@ TEST(GroupUrls, AreMaskedAsOthersAre) {
 TEST(ReadFrom, IsRefusedWhereThereIsNoReplica) {
     EXPECT_EQ(refusal_of_url("redis://h?read_from=master"), "");
     EXPECT_TRUE(has(refusal_of_url("redis://h?read_from=replica"),
-                    "read_from (REDIS_READ_FROM) is \"replica\", allowed: master; the others only with"));
-    EXPECT_TRUE(has(refusal_of_url("redis+cluster://h?read_from=lowest_latency"), "not built yet"));
+                    "read_from (REDIS_READ_FROM) is \"replica\", allowed: master, replica_preferred or lowest_latency; "
+                    "replica only with a redis+sentinel:// or redis+cluster:// URL"));
+    for (const auto* const url :
+         {"redis://h?read_from=replica_preferred", "redis://h?read_from=lowest_latency",
+          "redis+cluster://h?read_from=replica", "redis+sentinel://h?master=m&read_from=replica"}) {
+        EXPECT_EQ(refusal_of_url(url), "") << url;
+    }
     EXPECT_TRUE(
         has(refusal_of_url("redis+cluster://h?read_from=slave"),
             "URL option read_from is \"slave\", allowed: master, replica, replica_preferred or lowest_latency"));

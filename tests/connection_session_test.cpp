@@ -194,6 +194,31 @@ TEST(Session, ADatabaseThatIsNotThereIsAConfigurationError) {
     }
 }
 
+TEST(Session, AConnectionToAReplicaInAClusterSaysThatItOnlyReads) {
+    for (const Protocol protocol : {Protocol::automatic, Protocol::resp2}) {
+        SessionSettings settings = settings_for();
+        settings.protocol = protocol;
+        settings.read_only = true;
+        const std::string before = protocol == Protocol::resp2 ? ok : std::string(hello_reply) + ok;
+        Peer peer(settings);
+        peer.open();
+        const std::string sent = commands({set_name, {"READONLY"}});
+        EXPECT_EQ(peer.sent(), protocol == Protocol::resp2 ? sent : commands({{"HELLO", "3"}}) + sent);
+        EXPECT_EQ(peer.answer(before), Kind::read);
+        EXPECT_EQ(peer.answer(ok), Kind::ready);
+
+        Peer alone(settings);
+        alone.open();
+        EXPECT_EQ(alone.answer(before + "-ERR This instance has cluster support disabled\r\n"), Kind::fail);
+        alone.expect_failure(ErrorKind::connection, Stage::handshake, "cannot read here: ERR This instance");
+
+        Peer forbidden(settings);
+        forbidden.open();
+        EXPECT_EQ(forbidden.answer(before + "-NOPERM no readonly\r\n"), Kind::fail);
+        forbidden.expect_failure(ErrorKind::authentication, Stage::handshake, "NOPERM");
+    }
+}
+
 TEST(Session, AServerInAMoodSaysSoAndNotThatTheDatabaseIsMissing) {
     for (const std::string_view mood : {"BUSY", "LOADING", "MASTERDOWN"}) {
         SessionSettings settings = settings_for();

@@ -42,7 +42,7 @@ std::string joined(const Words& words) {
 
 TEST(AclGrants, AreWhatTheClientAllows) {
     const Names not_granted{"GEORADIUS", "GEORADIUSBYMEMBER", "PFMERGE"};
-    const Names of_the_library{"AUTH", "CLIENT SETNAME", "HELLO", "SELECT"};
+    const Names of_the_library{"AUTH", "CLIENT SETNAME", "HELLO", "READONLY", "SELECT"};
     for (const CommandSpec& spec : command_table()) {
         const bool allowed = spec.policy != Policy::refused && spec.policy != Policy::library_only;
         const std::string name(spec.name);
@@ -58,7 +58,7 @@ TEST(AclGrants, OfEachRole) {
     };
     EXPECT_EQ(granted(AclRole::scan),
               (Names{"+auth", "+client|setname", "+hello", "+ping", "+pubsub|channels", "+pubsub|numsub",
-                     "+pubsub|shardchannels", "+pubsub|shardnumsub", "+scan"}));
+                     "+pubsub|shardchannels", "+pubsub|shardnumsub", "+readonly", "+scan"}));
     const Names project = granted(AclRole::project);
     Names scripts = granted(AclRole::script_project);
     for (const char* name : {"+eval", "+evalsha", "+eval_ro", "+evalsha_ro", "+script|load", "+script|exists"}) {

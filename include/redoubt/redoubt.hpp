@@ -6,6 +6,7 @@
 #include <redoubt/base/exceptions.hpp>
 #include <redoubt/base/isolation_counters.hpp>
 #include <redoubt/base/listeners.hpp>
+#include <redoubt/base/read_from.hpp>
 #include <redoubt/base/result.hpp>
 #include <redoubt/base/telemetry.hpp>
 #include <redoubt/embedded/embedded_cluster.hpp>

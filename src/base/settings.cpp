@@ -342,10 +342,10 @@ void check_deployment(const Config& config, const Target& target, const Blame& b
     // The servers of a group do not tell one another of their users, so they would be missing after a failover.
     if (target.deployment != Deployment::standalone && config.acl_users == AclUsers::provisioned)
         blame("acl_users", "off or existing with a redis+sentinel:// or redis+cluster:// URL");
-    if (config.read_from != ReadFrom::master)
-        blame("read_from", target.deployment == Deployment::standalone
-                               ? "master; the others only with a redis+sentinel:// or redis+cluster:// URL"
-                               : "master; reads from replicas are not built yet");
+    if (config.read_from == ReadFrom::replica && target.deployment == Deployment::standalone)
+        blame("read_from",
+              "master, replica_preferred or lowest_latency; replica only with a redis+sentinel:// or redis+cluster:// "
+              "URL");
 }
 
 }  // namespace

@@ -135,6 +135,10 @@ void Session::append_common() {
         append_command(output_, {"SELECT", fmt::format("{}", settings_.target.database)});
         sent_[sent_count_++] = Sent::select;
     }
+    if (settings_.read_only) {
+        append_command(output_, {"READONLY"});
+        sent_[sent_count_++] = Sent::read_only;
+    }
 }
 
 SessionAction Session::on_bytes(std::string_view bytes) {
@@ -196,6 +200,12 @@ SessionAction Session::on_error_reply(std::string_view text) {
             return fail(reason.kind == ErrorKind::authentication ? reason.kind : ErrorKind::configuration,
                         Stage::handshake,
                         fmt::format("cannot select database {}: {}", settings_.target.database, told));
+        case Sent::read_only:
+            if (is_passing(reason.prefix())) return fail(ErrorKind::server, Stage::handshake, std::move(told));
+            if (reason.kind != ErrorKind::authentication) {
+                return fail(ErrorKind::connection, Stage::handshake, fmt::format("cannot read here: {}", told));
+            }
+            break;
         case Sent::hello:
         case Sent::auth:
         case Sent::set_name: break;

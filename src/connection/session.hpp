@@ -21,6 +21,7 @@ struct SessionSettings {
     Protocol protocol = Protocol::automatic;
     std::string client_name;
     ReplyLimits reply_limits;
+    bool read_only = false;  ///< to a replica in a Cluster, to read there: it says READONLY
 };
 
 /// What the driver is to do next.
@@ -77,7 +78,7 @@ private:
     SessionAction on_error_reply(std::string_view text);
 
     // The commands under way, in the order of their answers.
-    enum class Sent : std::uint8_t { hello, auth, set_name, select };
+    enum class Sent : std::uint8_t { hello, auth, set_name, select, read_only };
 
     SessionSettings settings_;
     resp::ReplyScanner scanner_;
@@ -87,7 +88,7 @@ private:
     std::string failures_;  // of the addresses tried
     std::string output_;
     std::string input_;
-    Sent sent_[4]{};
+    Sent sent_[5]{};
     std::size_t sent_count_ = 0;
     std::size_t answered_ = 0;
     int protocol_ = 2;

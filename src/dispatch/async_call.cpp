@@ -282,7 +282,22 @@ void AsyncCall::start_on_lane() noexcept {
     end(&error);
 }
 
+// An attempt that no node was there for.
+void AsyncCall::fail_without_reader(TimePoint now) {
+    state_.begin_attempt();
+    Error none = dispatcher_.router().no_reader(commands_.slot());
+    const std::optional<Duration> length =
+        state_.after_failure(dispatcher_.settings(), none, {commands_.retry(), false, chance(), now}, pool_->budget());
+    if (!length || pool_->async().closed()) return end(&none);
+    pool_->count_retry();
+    none.attempts = state_.attempts();
+    rare_->report.retried(none, *length);
+    pause(*length);
+}
+
 inline void AsyncCall::route() noexcept {
+    if (state_.options().read_from) [[unlikely]]
+        return route_to_reader();
     const topology::Route way = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans(), commands_.slot());
     pool_ = way.pool;
     tenant_ = way.tenant;
@@ -293,6 +308,7 @@ inline void AsyncCall::route() noexcept {
         if (rare_->refusal) return end(&*rare_->refusal);
         if (commands_.count() == 0) return end(nullptr);
         if (rare_->to_scatter) return scatter();
+        if (rare_->no_reader) return fail_without_reader(now);
         if (rare_->own_connection) {
             if (const std::optional<Error> refused = prepare_own()) return end(&*refused);
         }
@@ -302,6 +318,7 @@ inline void AsyncCall::route() noexcept {
     node_ = &node;
     const pool::Node::Admission admission = node.admit(now);
     if (!admission) {
+        if (finds_another_reader()) return attempt_again(now);
         Error error = node.circuit_open_error(admission);
         return end(&error);
     }
@@ -448,7 +465,8 @@ void AsyncCall::attempt_failed(const Error& error, FailureSource source) {
     if (dispatcher_.is_spread() && follow(told, now)) return;
     charge(pool, told);
     const bool partly = commands_.count() > 1 && reader_.taken() != 0 && reader_.refused_whole() == nullptr;
-    const TimePoint refused_until = dispatcher_.is_spread() ? TimePoint::min() : pool.async().node().refused_until();
+    const bool one_way = !dispatcher_.is_spread() && !reads_elsewhere();
+    const TimePoint refused_until = one_way ? pool.async().node().refused_until() : TimePoint::min();
     const std::optional<Duration> length = state_.after_failure(
         dispatcher_.settings(), told, {commands_.retry(), partly, chance(), now, refused_until}, pool.budget());
     if (length && !pool.async().closed()) {

@@ -146,12 +146,17 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
     const Acknowledgement acks(state.options().replica_acks, request.retry());
     if (std::optional<Error> refused = acks.refusal()) return described(std::move(*refused));
 
-    topology::Route way = route(request.scans(), request.slot());
-    const topology::Route own = router_->route(request.slot());
+    const bool reads = state.options().read_from && request.at_replicas();
+    const auto route_again = [&](pool::Pool* failed) {
+        return reads ? reader(request.slot(), *state.options().read_from, failed)
+                     : route(request.scans(), request.slot());
+    };
+    topology::Route way = route_again(nullptr);
+    const topology::Route own = reads && way.pool != nullptr ? way : router_->route(request.slot());
     if (const std::optional<Error> late = wait_for_rate(own, request.replies(), state.deadline())) {
         return described(*late);
     }
-    if (way.tenant->is_rated()) now = Clock::now();  // the node had no part in that
+    if (own.tenant->is_rated()) now = Clock::now();  // the node had no part in that
     // Of a script, the only kind of single command that is never retried, an error reply says nothing.
     const bool script = request.retry() == RetryCategory::never && !request.atomic();
     std::optional<NamingSink> naming;
@@ -165,11 +170,23 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
         return call.shortfall() ? std::optional(described(*call.shortfall())) : std::nullopt;
     };
     for (;;) {
+        if (way.pool == nullptr) [[unlikely]] {
+            std::optional<Error> none = wait_for_reader(request, state, report, *own.pool);
+            if (none) return none;
+            way = route_again(nullptr);
+            now = Clock::now();
+            continue;
+        }
         pool::Pool& pool = *way.pool;
         pool::Node& node = pool.node();  // after a failover it is another one
         if (!node.large_keys().empty()) call.ask_for_room(node.large_keys());
         const pool::Node::Admission admission = node.admit(now);
         if (!admission) {
+            if (reads) {
+                // Its breaker has opened since it was chosen; there may be another one.
+                way = route_again(nullptr);
+                if (way.pool != &pool) continue;
+            }
             if (state.attempts() == 0) give_back_rate(request.replies());
             return described(node.circuit_open_error(admission));
         }
@@ -209,7 +226,8 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
         charge(pool, *error);
         const bool partly = call.reader().taken() != 0 && request.replies() > 1 && !call.reader().refused_whole();
         const std::optional<Duration> pause = state.after_failure(
-            *settings_, *error, {request.retry(), partly, chance(), ended, refused_until(pool)}, pool.budget());
+            *settings_, *error,
+            {request.retry(), partly, chance(), ended, reads ? TimePoint::min() : refused_until(pool)}, pool.budget());
         if (!pause) return described(*error);
         pool.count_retry();
         if (report != nullptr) {
@@ -218,7 +236,11 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
         }
         if (const std::optional<Error> closed = pool.pause_until(Clock::now() + *pause)) return described(*closed);
         call.restart(false);
-        if (is_spread()) way = route(request.scans(), request.slot());
+        if (reads) {
+            way = route_again(&pool);
+        } else if (is_spread()) {
+            way = route(request.scans(), request.slot());
+        }
         now = Clock::now();
     }
 }

@@ -102,6 +102,11 @@ public:
             return scan_router_->route(slot);
         return router_->route(slot);
     }
+    /// The way of a call whose caller says where it may be read. `failed`: the pool that it was at, null: none. No pool:
+    /// see `topology::Router::no_reader`.
+    topology::Route reader(std::uint16_t slot, ReadFrom from, pool::Pool* failed) noexcept {
+        return router_->reader(slot, from, failed != nullptr ? &failed->node() : nullptr);
+    }
     /// Where a call goes at once after this answer of the node that it was at. nullopt: its attempt has failed, with what
     /// `error` says then.
     std::optional<topology::Detour> detour(CallState& state, Error& error, const pool::Node& asked, bool scans,
@@ -124,6 +129,8 @@ private:
     /// `at`: the node that the last attempt went to; null: it did not come so far.
     std::optional<Error> run_to_end(const Request& request, ReplySink& sink, const KeyPrefix& prefix, CallState& state,
                                     CallReport* report, pool::Node*& at);
+    std::optional<Error> wait_for_reader(const Request& request, CallState& state, CallReport* report,
+                                         pool::Pool& beside);
     std::optional<Error> run_to_end_on(pool::Lease& lease, const Request& request, ReplySink& sink,
                                        const KeyPrefix& prefix, CallState& state, ErrorTrust trust, CallReport* report);
     /// Until the project's rate lets so many commands pass. An error: that would be after the deadline, or the node's

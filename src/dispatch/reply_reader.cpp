@@ -14,6 +14,7 @@ CallOptions CallOptions::merged_over(const CallOptions& other) const noexcept {
     if (!merged.retries) merged.retries = other.retries;
     if (!merged.retry_idempotent_writes) merged.retry_idempotent_writes = other.retry_idempotent_writes;
     if (!merged.retry_as) merged.retry_as = other.retry_as;
+    if (!merged.read_from) merged.read_from = other.read_from;
     if (merged.replica_acks.replicas == 0) merged.replica_acks = other.replica_acks;
     if (merged.context == nullptr) merged.context = other.context;
     return merged;

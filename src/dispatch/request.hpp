@@ -39,6 +39,9 @@ public:
     /// Says how many commands there are, and their common name.
     virtual void describe(CallInfo&) const noexcept {}
 
+    /// A replica can answer it.
+    virtual bool at_replicas() const noexcept { return false; }
+
     std::uint32_t replies() const noexcept { return replies_; }
     std::string_view name() const noexcept { return name_; }
     RetryCategory retry() const noexcept { return retry_; }
@@ -86,6 +89,8 @@ public:
     std::size_t encoded_bound() const noexcept override { return redoubt::encoded_bound(spec_, arguments_, prefix_); }
     char* encode(char* out) const noexcept override { return redoubt::encode(spec_, arguments_, prefix_, out); }
 
+    bool at_replicas() const noexcept override { return spec_.at_replicas && block_time() == Duration::zero(); }
+
 private:
     const CommandSpec& spec_;
     std::span<const Argument> arguments_;
@@ -96,7 +101,9 @@ private:
 class BytesRequest final : public Request {
 public:
     BytesRequest(const EncodedCommands& commands, std::string_view name) noexcept
-        : Request(commands.count(), name, commands.retry(), commands.atomic()), bytes_(commands.bytes()) {
+        : Request(commands.count(), name, commands.retry(), commands.atomic()),
+          bytes_(commands.bytes()),
+          at_replicas_(commands.at_replicas()) {
         set_block_time(commands.block_time());
         set_scans(commands.scans());
         set_slot(commands.slot());
@@ -107,6 +114,7 @@ public:
         return out + bytes_.size();
     }
 
+    bool at_replicas() const noexcept override { return at_replicas_; }
     std::string_view name_of(std::uint32_t index, NamesPosition& at) const noexcept override {
         return command_name(bytes_, index, at);
     }
@@ -114,6 +122,7 @@ public:
 
 private:
     std::string_view bytes_;
+    bool at_replicas_;
 };
 
 }  // namespace redoubt::dispatch

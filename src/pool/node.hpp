@@ -99,6 +99,8 @@ public:
     /// One of several nodes with slots of their own. That the Cluster is down is then no failure of the node that says
     /// so: all of them do, until it is whole again. Set before the first call.
     void set_in_cluster() noexcept { in_cluster_ = true; }
+    /// Connections to it read from a replica in a Cluster. Set before the first.
+    void set_read_only() noexcept { session_.read_only = true; }
     /// An answer of this kind counts against it.
     bool is_failure(std::string_view error_prefix) const noexcept;
     /// The service closes: the breaker's owner is not to be called any more.

@@ -163,6 +163,7 @@ inline constexpr AclException acl_exceptions[] = {
     {"CLIENT SETNAME", AclGrant::wire},
     {"HELLO", AclGrant::wire},
     {"PING", AclGrant::wire},
+    {"READONLY", AclGrant::wire},
     {"SELECT", AclGrant::wire},
     // A script can reach keys that it does not declare; the server's ACL stops it there.
     {"EVAL", AclGrant::script},
@@ -192,6 +193,20 @@ constexpr AclGrant acl_grant(const CommandSpec& row) {
     return row.policy == Policy::library_only || row.policy == Policy::refused ? AclGrant::none : AclGrant::project;
 }
 
+/// Of those that only read keys: what is known of a key at one node is not what another knows (when it was used last), or
+/// the answer goes on at the node that began it (a cursor).
+inline constexpr std::string_view only_at_masters[] = {
+    "HSCAN", "OBJECT FREQ", "OBJECT IDLETIME", "OBJECT REFCOUNT", "SSCAN", "TOUCH", "ZSCAN",
+};
+
+constexpr bool may_go_to_replicas(const CommandSpec& row) {
+    if (row.retry != RetryCategory::read_only) return false;
+    // The others of those with parsers of their own have no keys.
+    if (row.policy == Policy::special) return row.name == "SORT_RO" || row.name == "XREAD";
+    if (row.policy != Policy::keys && row.policy != Policy::numkeys) return false;
+    return std::find(std::begin(only_at_masters), std::end(only_at_masters), row.name) == std::end(only_at_masters);
+}
+
 constexpr auto complete_rows() {
     std::array<CommandSpec, command_count> complete = sorted_rows;
     std::size_t at = 0;
@@ -200,6 +215,7 @@ constexpr auto complete_rows() {
         row.encoded_name = {encoded_names.data() + at, size};
         row.words = row.name.find(' ') == std::string_view::npos ? 1 : 2;
         row.acl = acl_grant(row);
+        row.at_replicas = may_go_to_replicas(row);
         at += size;
     }
     return complete;

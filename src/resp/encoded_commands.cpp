@@ -16,6 +16,7 @@ EncodedCommands& EncodedCommands::operator=(const EncodedCommands& other) {
     block_time_ = other.block_time_;
     count_ = other.count_;
     mixed_ = other.mixed_;
+    with_others_ = other.with_others_;
     retry_ = other.retry_;
     atomic_ = other.atomic_;
     slot_ = other.slot_;
@@ -33,6 +34,7 @@ EncodedCommands& EncodedCommands::operator=(EncodedCommands&& other) noexcept {
     block_time_ = other.block_time_;
     count_ = std::exchange(other.count_, 0);
     mixed_ = std::exchange(other.mixed_, false);
+    with_others_ = std::exchange(other.with_others_, false);
     retry_ = std::exchange(other.retry_, RetryCategory::read_only);
     atomic_ = std::exchange(other.atomic_, false);
     slot_ = std::exchange(other.slot_, no_slot);
@@ -45,8 +47,10 @@ void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::
     const resp::Extent extent = resp::extent_of(spec, arguments, prefix);
     char* const out = reserve(extent.bytes);
     size_ += static_cast<std::size_t>(resp::write(spec, arguments, prefix, extent.words, out) - out);
-    if (count_ != 0) [[unlikely]]
+    if (count_ != 0) [[unlikely]] {
         mixed_ = mixed_ || (last_->acl == AclGrant::scan) != (spec.acl == AclGrant::scan);
+        with_others_ = with_others_ || !last_->at_replicas;
+    }
     last_ = &spec;
     ++count_;
     retry_ = std::max(retry_, retry);
@@ -88,6 +92,7 @@ EncodedCommands EncodedCommands::select(std::span<const std::uint32_t> commands)
     }
     selected.last_ = last_;
     selected.mixed_ = mixed_;
+    selected.with_others_ = with_others_;
     selected.block_time_ = block_time_;
     return selected;
 }

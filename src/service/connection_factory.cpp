@@ -143,6 +143,13 @@ struct RedisConnectionFactory::Impl {
         return made;
     }
 
+    // What a call has to be told of the configuration. Whoever reads from masters is told nothing, and asks nothing.
+    CallOptions defaults() const noexcept {
+        CallOptions options;
+        if (config.read_from != ReadFrom::master) options.read_from = config.read_from;
+        return options;
+    }
+
     ProjectLimits limits_of(std::string_view id) const {
         if (id == own_project) return {};
         const ProjectLimits limits = config.limits_of_project ? config.limits_of_project(id) : config.project_limits;
@@ -183,7 +190,8 @@ struct RedisConnectionFactory::Impl {
         }
         for (std::size_t i = 0; i != lanes.size(); ++i) {
             if (of_lane[i].empty()) continue;
-            boost::asio::post(lanes[i].executor, [here = std::move(of_lane[i]), shared = shares_pools()] {
+            boost::asio::post(lanes[i].executor, [here = std::move(of_lane[i]), shared = shares_pools(),
+                                                  all_the_same = has_one_pool_a_lane()] {
                 const TimePoint now = Clock::now();
                 std::vector<const pool::Pool*> seen;
                 for (const auto& project : here) {
@@ -196,13 +204,15 @@ struct RedisConnectionFactory::Impl {
                                                   boost::asio::detached);
                         }
                     });
-                    if (shared && !project->dispatcher().is_spread()) break;  // they have all the same
+                    if (all_the_same) break;
                 }
             });
         }
     }
 
     bool shares_pools() const noexcept { return config.pool_mode == PoolMode::shared; }
+    // Else there is one for each node that a project has been at.
+    bool has_one_pool_a_lane() const noexcept { return shares_pools() && target.deployment == Deployment::standalone; }
 
     Projects all_projects() const {
         const std::lock_guard lock(mutex);
@@ -214,7 +224,8 @@ struct RedisConnectionFactory::Impl {
     }
 
     // Each once. It is named as its project; one that all projects share as `shared-0` and so on, one a lane; in a
-    // Cluster there are others behind each, one a node, with the node's name behind theirs.
+    // Cluster, and where replicas are read from, there are others behind each, one a node, with the node's name behind
+    // theirs.
     void for_each_pool(const std::function<void(pool::Pool&)>& visit) const {
         std::vector<const pool::Pool*> seen;
         for (const auto& project : all_projects()) {
@@ -224,8 +235,7 @@ struct RedisConnectionFactory::Impl {
                 seen.push_back(&pool);
                 visit(pool);
             });
-            const bool one_a_lane = shares_pools() && !project->dispatcher().is_spread();
-            if (one_a_lane && seen.size() == lanes.size()) return;
+            if (has_one_pool_a_lane() && seen.size() == lanes.size()) return;
         }
     }
 
@@ -274,7 +284,7 @@ RedisConnectionFactory::~RedisConnectionFactory() { close(); }
 ProjectIsolatedRedisClient RedisConnectionFactory::get_connection(std::string_view project_id) {
     const bool development = impl_->config.environment == Environment::development;
     if (development && (project_id.empty() || project_id == unprefixed_project)) {
-        return ProjectIsolatedRedisClient({impl_->project(unprefixed_project, false), {}});
+        return ProjectIsolatedRedisClient({impl_->project(unprefixed_project, false), impl_->defaults()});
     }
     std::optional<Error> bad = isolation::check_project_id(project_id);
     if (!bad && project_id == unprefixed_project) {
@@ -288,7 +298,7 @@ ProjectIsolatedRedisClient RedisConnectionFactory::get_connection(std::string_vi
         bad->origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{impl_->target.endpoint(), {}});
         raise(*bad);
     }
-    return ProjectIsolatedRedisClient({impl_->project(project_id, true), {}});
+    return ProjectIsolatedRedisClient({impl_->project(project_id, true), impl_->defaults()});
 }
 
 ProjectIsolatedRedisClient RedisConnectionFactory::own_connection() {
@@ -309,6 +319,10 @@ MetricsSnapshot RedisConnectionFactory::snapshot() const {
     snapshot.projects = impl_->projects_count();
     impl_->for_each_pool([&](pool::Pool& pool) { snapshot.pools.push_back(snapshot_of(pool)); });
     impl_->topology->for_each_node([&](pool::Node& node) { snapshot.nodes.push_back(snapshot_of(node)); });
+    for (const topology::ReplicaFigures& figures : impl_->topology->replicas()) {
+        snapshot.replicas.push_back(
+            {snapshot_of(*figures.node), figures.master, figures.lag, figures.answer_time, figures.within_bound});
+    }
     if (const auto cluster = impl_->topology->cluster()) {
         snapshot.cluster.emplace();
         for (const auto& one : cluster->members) {

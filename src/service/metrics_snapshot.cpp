@@ -63,6 +63,16 @@ json::object node_json(const NodeSnapshot& node) {
             {"circuit_breaker", breaker_json(node)}};
 }
 
+json::object replica_json(const ReplicaSnapshot& replica) {
+    json::object out = node_json(replica.node);
+    out["role"] = "replica";
+    out["master"] = replica.master;
+    out["within_bound"] = replica.within_bound;
+    out["lag_seconds"] = replica.lag ? json::value(seconds(*replica.lag)) : json::value();
+    out["answer_seconds"] = replica.answer_time ? json::value(seconds(*replica.answer_time)) : json::value();
+    return out;
+}
+
 json::object cluster_json(const ClusterSnapshot& cluster) {
     json::array members;
     std::uint64_t covered = 0;
@@ -162,6 +172,11 @@ boost::json::object service::factory_json(const MetricsSnapshot& snapshot) {
             breaker_json(*std::max_element(snapshot.nodes.begin(), snapshot.nodes.end(), is_worse));
     }
     out["nodes"] = std::move(nodes);
+    if (!snapshot.replicas.empty()) {
+        json::object replicas;
+        for (const ReplicaSnapshot& one : snapshot.replicas) replicas[one.node.endpoint] = replica_json(one);
+        out["replicas"] = std::move(replicas);
+    }
     if (snapshot.cluster) out["cluster"] = cluster_json(*snapshot.cluster);
     return out;
 }

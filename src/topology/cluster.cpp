@@ -41,8 +41,9 @@ public:
         figures.uncovered = map->uncovered();
         return figures;
     }
+    std::vector<ReplicaFigures> replicas() const override { return group_->replicas(); }
     void stop() override { group_->stop(); }
-    void stop_dials() override { group_->nodes().stop_dials(); }
+    void stop_dials() override { group_->stop_dials(); }
 
 private:
     std::unique_ptr<Router> open(ClusterGroup::Owner owner, std::shared_ptr<policy::RateLimit> rate) {
@@ -57,8 +58,7 @@ private:
 std::unique_ptr<Topology> make_cluster(const RedisServiceConfig& config, const Target& target, const Lane& lane,
                                        std::shared_ptr<pool::ConnectionBudget> budget,
                                        std::shared_ptr<Telemetry> telemetry) {
-    return std::make_unique<Cluster>(
-        ClusterGroup::create(config, target, lane, std::move(budget), std::move(telemetry)));
+    return std::make_unique<Cluster>(ClusterGroup::create(config, target, lane, std::move(budget), telemetry));
 }
 
 }  // namespace redoubt::topology

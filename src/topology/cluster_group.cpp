@@ -21,18 +21,19 @@ std::size_t any_of(std::size_t count) {
 
 std::shared_ptr<ClusterGroup> ClusterGroup::create(const RedisServiceConfig& config, const Target& target, Lane lane,
                                                    std::shared_ptr<pool::ConnectionBudget> budget,
-                                                   std::shared_ptr<Telemetry> telemetry) {
-    std::shared_ptr<ClusterGroup> made(
-        new ClusterGroup(config, target, std::move(lane), std::move(budget), std::move(telemetry)));
+                                                   const std::shared_ptr<Telemetry>& telemetry) {
+    std::shared_ptr<ClusterGroup> made(new ClusterGroup(config, target, std::move(lane), std::move(budget), telemetry));
     made->make_watch(config, target);
     return made;
 }
 
 ClusterGroup::ClusterGroup(const RedisServiceConfig& config, const Target& target, Lane lane,
-                           std::shared_ptr<pool::ConnectionBudget> budget, std::shared_ptr<Telemetry> telemetry)
+                           std::shared_ptr<pool::ConnectionBudget> budget, const std::shared_ptr<Telemetry>& telemetry)
     : lane_(std::move(lane)),
       pools_(config, std::move(budget)),
-      nodes_(config, target, lane_, std::move(telemetry), pools_.provided()) {}
+      nodes_(config, target, lane_, telemetry, pools_.provided()),
+      replicas_(std::make_shared<ReplicaSet>(config, target, lane_, telemetry, pools_.provided(), true)),
+      reads_replicas_(config.read_from != ReadFrom::master) {}
 
 void ClusterGroup::make_watch(const RedisServiceConfig& config, const Target& target) {
     ClusterWatch::Settings settings;
@@ -51,6 +52,13 @@ void ClusterGroup::make_watch(const RedisServiceConfig& config, const Target& ta
                            self->watch_->doubt();
                            self->settle_later();
                        }});
+    replica_watch_ = std::make_shared<ReplicaWatch>(
+        lane_,
+        ReplicaWatch::Settings{settings.reply_limits, settings.patience, settings.identity,
+                               [weak] {
+                                   if (const auto self = weak.lock()) self->watch_->doubt();
+                               }},
+        replicas_);
     watch_ = std::make_shared<ClusterWatch>(
         lane_, std::move(settings),
         ClusterWatch::Followers{[weak](const NodeAddress& address) -> std::shared_ptr<pool::Node> {
@@ -87,6 +95,7 @@ std::shared_ptr<pool::Pool> ClusterGroup::open_roaming(const Owner& owner) {
         }
     }
     watch_->start();
+    if (reads_replicas_) want_replicas();
     // The map may have come between the two.
     settle_later();
     return pool;
@@ -176,6 +185,58 @@ void ClusterGroup::adopt(const SlotMap& map) {
     }
     settle_roaming();
     settle_following();
+    tell_replicas();
+}
+
+// Any thread; each read comes by.
+void ClusterGroup::want_replicas() {
+    if (replica_watch_->is_started() || !replica_watch_->start()) return;
+    asio::post(lane_, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->tell_replicas();
+    });
+}
+
+// On the lane.
+void ClusterGroup::tell_replicas() {
+    const std::shared_ptr<const SlotMap> map = this->map();
+    if (!replica_watch_->is_started() || !map) return;
+    std::vector<std::uint16_t> owners;
+    for (std::uint16_t slot = 0; slot != slot_count; ++slot) {
+        const std::uint16_t owner = map->owner(slot);
+        if (owner == SlotMap::nobody || (!owners.empty() && owners.back() == owner)) continue;
+        if (std::find(owners.begin(), owners.end(), owner) == owners.end()) owners.push_back(owner);
+    }
+    std::vector<ReplicaWatch::Shard> shards;
+    for (const std::uint16_t owner : owners) {
+        const SlotMap::Node& master = map->nodes()[owner];
+        const std::uint16_t number = nodes_.number_of(master.address);
+        if (number == nobody) continue;
+        ReplicaWatch::Shard& shard = shards.emplace_back();
+        shard.master = number;
+        shard.node = nodes_.at(number);
+        shard.replicas.emplace();
+        // One that was the master before and is down may be called one still; what it is, it says itself.
+        for (const SlotMap::Node& node : map->nodes()) {
+            if (&node == &master || node.shard != master.shard) continue;
+            const std::uint16_t replica = replicas_->number_of(node.address);
+            if (replica != ReplicaSet::nobody) shard.replicas->push_back(replica);
+        }
+    }
+    replica_watch_->follow(std::move(shards));
+}
+
+std::shared_ptr<ReplicaPools> ClusterGroup::replica_pools(const Owner& owner) {
+    const auto wanted = [self = shared_from_this()] { self->want_replicas(); };
+    return std::make_shared<ReplicaPools>(
+        replicas_, wanted, [self = shared_from_this(), owner](std::uint16_t number, std::string_view name) {
+            const std::shared_ptr<pool::Node>& node = self->replicas_->at(number).node;
+            const std::lock_guard lock(self->mutex_);  // see `open`
+            return self->pools_.to_replica(node, number, owner.many, owner.lane, owner.identity, owner.limits, name);
+        });
+}
+
+std::vector<ReplicaFigures> ClusterGroup::replicas() const {
+    return figures_of(*replicas_, [this](std::uint16_t number) { return nodes_.at(number)->endpoint(); });
 }
 
 void ClusterGroup::tell_absence(std::string why) {
@@ -258,11 +319,18 @@ void ClusterGroup::settle_roaming() {
 
 void ClusterGroup::stop() {
     watch_->stop();
+    replica_watch_->stop();
+    replicas_->stop();
     {
         const std::lock_guard lock(mutex_);
         stopped_ = true;
     }
     nodes_.stop();
+}
+
+void ClusterGroup::stop_dials() {
+    nodes_.stop_dials();
+    replicas_->stop_dials();
 }
 
 }  // namespace redoubt::topology

@@ -14,6 +14,8 @@
 #include "topology/cluster_watch.hpp"
 #include "topology/pools.hpp"
 #include "topology/redirect.hpp"
+#include "topology/replica_pools.hpp"
+#include "topology/replica_watch.hpp"
 #include "topology/topology.hpp"
 
 namespace redoubt::topology {
@@ -26,7 +28,7 @@ public:
 
     static std::shared_ptr<ClusterGroup> create(const RedisServiceConfig& config, const Target& target, Lane lane,
                                                 std::shared_ptr<pool::ConnectionBudget> budget,
-                                                std::shared_ptr<Telemetry> telemetry);
+                                                const std::shared_ptr<Telemetry>& telemetry);
 
     /// Whose pools they are.
     struct Owner {
@@ -42,6 +44,12 @@ public:
     /// One to this node. `name`: what it is called where it has no name yet.
     std::shared_ptr<pool::Pool> open(std::uint16_t number, const Owner& owner, std::string_view name);
 
+    /// Those of an owner that lead to replicas.
+    std::shared_ptr<ReplicaPools> replica_pools(const Owner& owner);
+    std::vector<ReplicaFigures> replicas() const;
+    /// Something hints that the map is old.
+    void doubt() { watch_->doubt(); }
+
     const SlotOwners& owners() const noexcept { return nodes_.owners(); }
     /// A node has said so; the number of the one that it names. `nobody`: there are too many.
     std::uint16_t redirected(const Redirect& redirect);
@@ -52,12 +60,15 @@ public:
     ClusterNodes& nodes() noexcept { return nodes_; }
     const ClusterNodes& nodes() const noexcept { return nodes_; }
     void stop();
+    void stop_dials();
 
 private:
     ClusterGroup(const RedisServiceConfig& config, const Target& target, Lane lane,
-                 std::shared_ptr<pool::ConnectionBudget> budget, std::shared_ptr<Telemetry> telemetry);
+                 std::shared_ptr<pool::ConnectionBudget> budget, const std::shared_ptr<Telemetry>& telemetry);
     void make_watch(const RedisServiceConfig& config, const Target& target);
     void adopt(const SlotMap& map);
+    void want_replicas();
+    void tell_replicas();
     void tell_absence(std::string why);
     void settle_later();
     void settle_roaming();
@@ -70,6 +81,9 @@ private:
     Pools pools_;
     ClusterNodes nodes_;
     std::shared_ptr<ClusterWatch> watch_;
+    const std::shared_ptr<ReplicaSet> replicas_;
+    std::shared_ptr<ReplicaWatch> replica_watch_;
+    const bool reads_replicas_;  // unless a call says otherwise
 
     mutable std::mutex mutex_;
     std::shared_ptr<const SlotMap> map_;

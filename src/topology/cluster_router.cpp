@@ -41,19 +41,15 @@ void ClusterPools::for_each(const std::function<void(pool::Pool&)>& visit) {
         }
     }
     for (const auto& pool : all) visit(*pool);
+    replicas_->for_each(visit);
 }
 
 ClusterRouter::ClusterRouter(std::shared_ptr<ClusterPools> pools, std::shared_ptr<policy::RateLimit> rate)
     : pools_(std::move(pools)),
       owners_(pools_->group().owners()),
-      rate_(std::move(rate)),
-      roaming_(pools_->roaming(), rate_) {
-    constexpr std::size_t at_first = 8;
-    tables_.push_back(std::make_unique<Table>(at_first));
-    table_.store(tables_.back().get(), std::memory_order_release);
-}
-
-ClusterRouter::~ClusterRouter() = default;
+      roaming_(pools_->roaming(), rate),
+      places_(rate),
+      replicas_(pools_->replicas(), rate) {}
 
 // A slot that nobody serves: whoever is asked says so.
 Route ClusterRouter::route_of(std::uint16_t slot) noexcept {
@@ -62,21 +58,10 @@ Route ClusterRouter::route_of(std::uint16_t slot) noexcept {
     return number != ClusterGroup::nobody ? route_to(number) : roaming_.route();
 }
 
-Route ClusterRouter::open(std::uint16_t number) noexcept {
-    const std::lock_guard lock(mutex_);
-    Table* table = tables_.back().get();
-    if (number >= table->size) {
-        auto larger = std::make_unique<Table>(std::max<std::size_t>(number + 1u, table->size * 2));
-        for (std::size_t i = 0; i != table->size; ++i) {
-            larger->places[i].store(table->places[i].load(std::memory_order_relaxed), std::memory_order_relaxed);
-        }
-        table = tables_.emplace_back(std::move(larger)).get();
-        table_.store(table, std::memory_order_release);
-    }
-    if (Place* const made = table->places[number].load(std::memory_order_relaxed)) return made->route();
-    Place& place = *places_.emplace_back(std::make_unique<Place>(pools_->at(number), rate_));
-    table->places[number].store(&place, std::memory_order_release);
-    return place.route();
+Route ClusterRouter::reader(std::uint16_t slot, ReadFrom from, const pool::Node* avoid) noexcept {
+    const Route to_master = route_of(slot);
+    if (from == ReadFrom::master || slot >= slot_count) return to_master;
+    return replicas_.reader(owners_.of(slot), to_master, from, avoid);
 }
 
 std::optional<Detour> ClusterRouter::detour(const Error& answer, const pool::Node& asked) {
@@ -84,6 +69,13 @@ std::optional<Detour> ClusterRouter::detour(const Error& answer, const pool::Nod
     const Target& at = asked.session().target;
     const std::optional<Redirect> redirect = parse_redirect(answer.reason(), {at.host, at.port});
     if (!redirect) return std::nullopt;
+    // A replica may know of a slot's move later than its master does: the one that the map names knows best.
+    const bool of_replica = asked.session().read_only;
+    if (of_replica && redirect->kind == Redirect::Kind::moved) {
+        pools_->group().doubt();
+        const std::uint16_t owner = owners_.of(redirect->slot);
+        if (owner != ClusterGroup::nobody) return Detour{route_to(owner), false};
+    }
     const std::uint16_t number = pools_->group().redirected(*redirect);
     if (number == ClusterGroup::nobody) return std::nullopt;
     return Detour{route_to(number), redirect->kind == Redirect::Kind::ask};

@@ -85,6 +85,19 @@ std::shared_ptr<pool::Pool> Pools::for_many(const std::shared_ptr<pool::Node>& n
     return pool::Pool::create(node, budget_, std::move(settings), lane, std::move(identity));
 }
 
+std::shared_ptr<pool::Pool> Pools::to_replica(const std::shared_ptr<pool::Node>& node, std::uint16_t number, bool many,
+                                              const Lane& lane, std::shared_ptr<pool::Identity> identity,
+                                              const ProjectLimits& limits, std::string_view owner) {
+    // Behind the places of all others.
+    constexpr std::size_t first_place = 0x20000;
+    std::shared_ptr<pool::Pool> pool = many ? for_many(node, lane, std::move(identity))
+                                            : of_project(node, lane, std::move(identity), limits, first_place + number);
+    if (pool->name().empty()) {
+        pool->set_name(std::make_shared<const std::string>(std::string(owner) + '@' + node->endpoint() + "-replica"));
+    }
+    return pool;
+}
+
 // One object for all projects that have no limits of their own.
 std::shared_ptr<const pool::PoolSettings> Pools::settings_within(const ProjectLimits& limits) const {
     const pool::PoolSettings own = within(*settings_, limits);

@@ -44,6 +44,10 @@ public:
     /// One that projects share in turns, as this user.
     std::shared_ptr<pool::Pool> for_many(const std::shared_ptr<pool::Node>& node, const Lane& lane,
                                          std::shared_ptr<pool::Identity> identity) const;
+    /// One of an owner's to a replica, which is known by this number: of a project, or of `many`.
+    std::shared_ptr<pool::Pool> to_replica(const std::shared_ptr<pool::Node>& node, std::uint16_t number, bool many,
+                                           const Lane& lane, std::shared_ptr<pool::Identity> identity,
+                                           const ProjectLimits& limits, std::string_view owner);
     /// Who logs in where no project's user does; null: the URL's.
     const std::shared_ptr<pool::Identity>& provided() const noexcept { return provided_; }
 

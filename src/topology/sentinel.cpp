@@ -16,6 +16,8 @@
 #include "pool/identity.hpp"
 #include "pool/prober.hpp"
 #include "topology/pools.hpp"
+#include "topology/replica_pools.hpp"
+#include "topology/replica_watch.hpp"
 #include "topology/sentinel_watch.hpp"
 #include "topology/topology.hpp"
 
@@ -47,6 +49,9 @@ public:
           telemetry_(std::move(telemetry)),
           pools_(config, std::move(budget)),
           patience_(std::min(config.connection_timeout, config.attempt_timeout)),
+          replicas_(std::make_shared<ReplicaSet>(config, target, lane_, telemetry_, pools_.provided(), false)),
+          replica_watch_(std::make_shared<ReplicaWatch>(
+              lane_, ReplicaWatch::Settings{config.reply_limits, patience_, pools_.provided(), nullptr}, replicas_)),
           current_(std::make_shared<pool::Node>(config, target, telemetry_)) {
         current_->set_unknown();
         unknown_ = current_;
@@ -60,6 +65,7 @@ public:
         const std::lock_guard lock(mutex_);
         return current_;
     }
+    std::vector<ReplicaFigures> replicas() const;
     void stop();
     void stop_dials();
 
@@ -78,6 +84,10 @@ private:
     asio::awaitable<void> ask_role(std::shared_ptr<Group> self, std::shared_ptr<pool::Node> node, Done done);
     void move_to(const NodeAddress& master);
     void tell_absence(std::string why);
+    std::shared_ptr<ReplicaPools> replica_pools(const Lane& lane, std::shared_ptr<pool::Identity> identity,
+                                                const ProjectLimits& limits);
+    void want_replicas();
+    void tell_replicas();
 
     const RedisServiceConfig config_;
     const Target target_;
@@ -86,6 +96,8 @@ private:
     Pools pools_;
     const Duration patience_;
     std::shared_ptr<SentinelWatch> watch_;
+    const std::shared_ptr<ReplicaSet> replicas_;
+    const std::shared_ptr<ReplicaWatch> replica_watch_;
 
     mutable std::mutex mutex_;
     std::shared_ptr<pool::Node> current_;
@@ -127,11 +139,13 @@ std::unique_ptr<Router> Group::open_project(const Lane& lane, std::shared_ptr<po
     std::shared_ptr<pool::Pool> pool;
     {
         const std::lock_guard lock(mutex_);
-        pool = pools_.of_project(current_, lane, std::move(identity), limits);
+        pool = pools_.of_project(current_, lane, identity, limits);
         remember(pool);
     }
     watch_->start();
-    return std::make_unique<OnePoolRouter>(std::move(pool), rate_of(limits));
+    if (config_.read_from != ReadFrom::master) want_replicas();
+    return std::make_unique<ReplicatedRouter>(std::move(pool), replica_pools(lane, std::move(identity), limits),
+                                              rate_of(limits));
 }
 
 std::unique_ptr<Router> Group::open_for_many(const Lane& lane, std::shared_ptr<pool::Identity> identity) {
@@ -225,9 +239,43 @@ void Group::move_to(const NodeAddress& master) {
         node->reset(Clock::now());
     }
     for (const auto& pool : moving) pool->move_to(node);
+    tell_replicas();
     // Last, so that those whom it ends find that they have moved.
     const std::lock_guard lock(mutex_);
     if (current_ != old) old->stop_dials();
+}
+
+std::shared_ptr<ReplicaPools> Group::replica_pools(const Lane& lane, std::shared_ptr<pool::Identity> identity,
+                                                   const ProjectLimits& limits) {
+    const auto wanted = [self = shared_from_this()] { self->want_replicas(); };
+    return std::make_shared<ReplicaPools>(
+        replicas_, wanted,
+        [self = shared_from_this(), lane, identity = std::move(identity), limits](std::uint16_t number,
+                                                                                  std::string_view name) {
+            const std::shared_ptr<pool::Node>& node = self->replicas_->at(number).node;
+            // In shared mode other projects may just be making the same one, and it is named before it is used.
+            const std::lock_guard lock(self->mutex_);
+            return self->pools_.to_replica(node, number, false, lane, identity, limits, name);
+        });
+}
+
+// Any thread; each read comes by.
+void Group::want_replicas() {
+    if (replica_watch_->is_started() || !replica_watch_->start()) return;
+    asio::post(lane_, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->tell_replicas();
+    });
+}
+
+// On the lane. Who follows the master, it says itself.
+void Group::tell_replicas() {
+    std::shared_ptr<pool::Node> master = current();
+    if (!replica_watch_->is_started() || master->is_unknown()) return;
+    replica_watch_->follow({{0, std::move(master), std::nullopt}});
+}
+
+std::vector<ReplicaFigures> Group::replicas() const {
+    return figures_of(*replicas_, [this](std::uint16_t) { return current()->endpoint(); });
 }
 
 void Group::tell_absence(std::string why) {
@@ -238,6 +286,8 @@ void Group::tell_absence(std::string why) {
 
 void Group::stop() {
     watch_->stop();
+    replica_watch_->stop();
+    replicas_->stop();
     std::vector<Member> members;
     {
         const std::lock_guard lock(mutex_);
@@ -260,6 +310,7 @@ void Group::stop_dials() {
     const std::lock_guard lock(mutex_);
     unknown_->stop_dials();
     for (const Member& one : members_) one.node->stop_dials();
+    replicas_->stop_dials();
 }
 
 class Sentinel final : public Topology {
@@ -274,6 +325,7 @@ public:
     }
     // The master alone: that an old one is down is nobody's concern.
     void for_each_node(const std::function<void(pool::Node&)>& visit) override { visit(*group_->current()); }
+    std::vector<ReplicaFigures> replicas() const override { return group_->replicas(); }
     void stop() override { group_->stop(); }
     void stop_dials() override { group_->stop_dials(); }
 

@@ -47,6 +47,16 @@ public:
     bool is_spread() const noexcept { return only_.pool == nullptr; }
     /// The way of a command whose keys are in this slot (`any_slot`: it has none).
     Route route(std::uint16_t slot = any_slot) noexcept { return is_spread() ? route_of(slot) : only_; }
+    /// The way of a command that only reads, for a caller who says which nodes may answer it. `avoid`: where it has just
+    /// failed, null: nowhere. No pool: none may be asked, `no_reader` says why.
+    virtual Route reader(std::uint16_t slot, ReadFrom from, const pool::Node* /*avoid*/) noexcept {
+        return from == ReadFrom::replica ? Route{} : route(slot);
+    }
+    virtual Error no_reader(std::uint16_t /*slot*/) {
+        return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                         "read_from is replica, and a server alone has none; allowed: master, replica_preferred or "
+                         "lowest_latency; replica only with a redis+sentinel:// or redis+cluster:// URL");
+    }
     /// Where the node that was asked says that the command belongs; nullopt: it does not say so.
     virtual std::optional<Detour> detour(const Error& /*answer*/, const pool::Node& /*asked*/) { return std::nullopt; }
     /// A pool that leads to whichever node serves the slot, also when that becomes another one: for what stays connected.
@@ -81,6 +91,15 @@ struct ClusterFigures {
     std::vector<std::pair<std::uint16_t, std::uint16_t>> uncovered;  ///< first and last of each range
 };
 
+/// A replica that reads may go to, as it is known now.
+struct ReplicaFigures {
+    std::shared_ptr<const pool::Node> node;
+    std::string master;                   ///< its endpoint
+    std::optional<Duration> lag;          ///< it has all that its master had so long ago; nullopt: not known
+    std::optional<Duration> answer_time;  ///< smoothed; nullopt: not known
+    bool within_bound = false;            ///< of `max_replica_lag`
+};
+
 /// All nodes of a deployment. Thread-safe.
 class Topology {
 public:
@@ -94,6 +113,8 @@ public:
     virtual std::unique_ptr<Router> open_for_many(const boost::asio::io_context::executor_type& lane,
                                                   std::shared_ptr<pool::Identity> identity) = 0;
     virtual void for_each_node(const std::function<void(pool::Node&)>& visit) = 0;
+    /// Those that are being looked at, so none before the first read from replicas.
+    virtual std::vector<ReplicaFigures> replicas() const { return {}; }
     /// nullopt: it is no Cluster, or its map is not known yet.
     virtual std::optional<ClusterFigures> cluster() const { return std::nullopt; }
     /// No more probing, and no more looking for a new master.

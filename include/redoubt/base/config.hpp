@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <redoubt/base/clock.hpp>
+#include <redoubt/base/read_from.hpp>
 
 namespace redoubt {
 
@@ -74,9 +75,6 @@ enum class AclUsers : std::uint8_t { off, provisioned, existing };
 /// How the servers of a URL belong together: one server (`redis://`), a master with replicas whom Sentinels watch
 /// (`redis+sentinel://`), or a Cluster (`redis+cluster://`).
 enum class Deployment : std::uint8_t { standalone, sentinel, cluster };
-
-/// Which nodes answer commands that only read.
-enum class ReadFrom : std::uint8_t { master, replica, replica_preferred, lowest_latency };
 
 /// What a URL names. Holds secrets: never log one; `to_string` masks them.
 struct Target {
@@ -183,9 +181,11 @@ struct RedisServiceConfig {
     /// URL, whose options they may be, too.
     std::string sentinel_user;
     std::string sentinel_password;
-    /// Which nodes answer commands that only read. Anything but `master` needs replicas: Sentinels or a Cluster.
+    /// Which nodes answer commands that only read, where a call's options do not say (`CallOptions::read_from`). `replica`
+    /// needs Sentinels or a Cluster; one server alone is master and nearest at once.
     ReadFrom read_from = ReadFrom::master;
-    /// A replica that is further behind its master answers no reads; above 0.
+    /// A replica answers reads only while it is known to have all that its master had so long ago; above 0. Replicas are
+    /// looked at four times in this time, but at most every 10 ms and at least every second.
     Duration max_replica_lag = 1s;
 
     /// A second wall behind the key prefix. Not with `pool_mode` shared: a connection never changes its user.

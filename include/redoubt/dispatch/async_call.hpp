@@ -127,6 +127,7 @@ private:
         NamesPosition names;
         CallReport report;
         bool to_scatter = false;  // its commands go to several nodes
+        bool no_reader = false;   // of the nodes that its caller wants to be asked none may be
         std::unique_ptr<Scatter> scatter;
         // What is submitted instead of the call where ASKING must come before it, or WAIT behind it.
         std::unique_ptr<Escort> escort;
@@ -144,6 +145,10 @@ private:
     void start_from_elsewhere() noexcept;
     void first_attempt() noexcept;
     void route() noexcept;
+    void route_to_reader() noexcept;
+    void fail_without_reader(TimePoint now);
+    bool reads_elsewhere() noexcept;
+    bool finds_another_reader() noexcept;
     void attempt(TimePoint now);
     void attempt_again(TimePoint now);
     bool follow(Error& error, TimePoint now);

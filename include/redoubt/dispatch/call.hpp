@@ -9,6 +9,7 @@
 
 #include <redoubt/base/clock.hpp>
 #include <redoubt/base/error.hpp>
+#include <redoubt/base/read_from.hpp>
 #include <redoubt/resp/command.hpp>
 #include <redoubt/resp/reply.hpp>
 
@@ -44,6 +45,7 @@ struct CallOptions {
     std::optional<std::uint32_t> retries{};         ///< attempts after the first; default: `max_retries`
     std::optional<bool> retry_idempotent_writes{};  ///< default: as configured
     std::optional<RetryAs> retry_as{};              ///< default: as the command's category in the command table says
+    std::optional<ReadFrom> read_from{};            ///< default: as configured
     /// Default: no replica has to confirm. Commands that only read do not ask for it. Several that go to several nodes
     /// of a Cluster ask each of these. It comes on top of `operation_timeout`, and within a `deadline` of the call's own.
     ReplicaAcks replica_acks{};

@@ -63,6 +63,8 @@ struct CommandSpec {
     std::string_view encoded_name;  ///< the name as bulk strings, ready to send: `$3\r\nGET\r\n`
     std::uint8_t words = 1;         ///< 2 for a subcommand
     AclGrant acl = AclGrant::none;
+    /// Its answer depends on the data under its keys alone, and it writes nothing: a replica can give it as well.
+    bool at_replicas = false;
 };
 
 /// The whole table, sorted by name.

@@ -94,6 +94,10 @@ public:
     bool may_wait() const noexcept { return block_time_ != Duration::zero(); }
     /// All of them are for the scan user, where there are users of the server (AclGrant::scan).
     bool scans() const noexcept { return count_ != 0 && !mixed_ && last_->acl == AclGrant::scan; }
+    /// All of them may be answered by a replica (CommandSpec::at_replicas), and none waits or is in a transaction.
+    bool at_replicas() const noexcept {
+        return count_ != 0 && last_->at_replicas && !with_others_ && !atomic_ && !may_wait();
+    }
     /// Of the last one that was appended.
     std::string_view last_name() const noexcept { return last_ != nullptr ? last_->name : std::string_view{}; }
 
@@ -120,7 +124,8 @@ private:
     Duration block_time_ = Duration::zero();
     std::uint32_t count_ = 0;
     bool atomic_ = false;
-    bool mixed_ = false;  // some are for the scan user, some are not
+    bool mixed_ = false;        // some are for the scan user, some are not
+    bool with_others_ = false;  // some before the last are not for replicas
     RetryCategory retry_ = RetryCategory::read_only;
     std::uint16_t slot_ = no_slot;
     char inline_[inline_capacity];

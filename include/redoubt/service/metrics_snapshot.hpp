@@ -12,6 +12,7 @@
 
 #include <boost/json/object.hpp>
 
+#include <redoubt/base/clock.hpp>
 #include <redoubt/policy/circuit_breaker.hpp>
 
 namespace redoubt {
@@ -51,6 +52,15 @@ struct NodeSnapshot {
     }
 };
 
+/// A replica that reads may go to. There is none before the first call that reads from replicas.
+struct ReplicaSnapshot {
+    NodeSnapshot node;                    ///< as reads there fare
+    std::string master;                   ///< its endpoint
+    std::optional<Duration> lag;          ///< it has all that its master had so long ago; nullopt: not known
+    std::optional<Duration> answer_time;  ///< smoothed; nullopt: not known
+    bool within_bound = false;            ///< of `max_replica_lag`: it may be asked
+};
+
 /// A Cluster as its map says; what calls meet at its masters, `NodeSnapshot` says.
 struct ClusterSnapshot {
     struct Member {
@@ -79,6 +89,7 @@ struct MetricsSnapshot {
     std::size_t projects = 0;         ///< that have a pool; the library's own is none
     std::vector<PoolSnapshot> pools;  ///< all of them, in no order: bound them before they become names of anything
     std::vector<NodeSnapshot> nodes;
+    std::vector<ReplicaSnapshot> replicas;
     std::optional<ClusterSnapshot> cluster;  ///< nullopt: it is none, or its map is not known
     // Of all services of the process; see IsolationCounters.
     std::uint64_t isolation_refusals = 0;
