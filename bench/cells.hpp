@@ -28,6 +28,7 @@ struct Surroundings {
     std::string tcp_url;
     std::string unix_url;
     std::string tls_url;  ///< with the authority to trust
+    std::string cluster_url;  ///< one node that serves all slots, so that what differs is the way there
     std::string port;
     double seconds = 1;
 };

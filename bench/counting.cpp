@@ -44,8 +44,8 @@ private:
 
 std::vector<std::string> arguments_of(const Cell& cell, const Surroundings& around, std::size_t length) {
     std::vector<std::string> arguments = cell.arguments;
-    arguments.insert(arguments.end(),
-                     {"--url", around.tcp_url, "--port", around.port, "--operations", std::to_string(length)});
+    arguments.insert(arguments.end(), {"--url", around.tcp_url, "--cluster", around.cluster_url, "--port", around.port,
+                                       "--operations", std::to_string(length)});
     return arguments;
 }
 
@@ -129,7 +129,7 @@ bool compare_counts(const Surroundings& around, const std::string& file, bool up
     boost::json::object kept = read_kept(file);
     bool fine = true;
     fmt::print("{:<32} {:>10} {:>10} {:>8}\n", "an operation, or at rest", "kept", "now", "change");
-    std::vector<std::string> modes{"get", "set", "unprefixed", "bare", "blocking", "heap", "heap_blocking"};
+    std::vector<std::string> modes{"get", "set", "unprefixed", "bare", "cluster", "blocking", "heap", "heap_blocking"};
 #ifdef REDOUBT_HAS_OTEL_SDK
     modes.insert(modes.end(), {"otel_api", "otel_traces", "otel_sdk"});
 #endif

@@ -22,7 +22,7 @@ namespace asio = boost::asio;
 
 redoubt::RedisServiceConfig make_config(const Arguments& arguments, bool isolated) {
     redoubt::RedisServiceConfig config;
-    config.url = arguments.text("url");
+    config.url = arguments.text(arguments.text("mode", "get") == "cluster" ? "cluster" : "url");
     // Time stands still for the client under callgrind: no time-out and no health check may come between.
     config.operation_timeout = std::chrono::minutes(10);
     config.attempt_timeout = std::chrono::minutes(5);
@@ -208,7 +208,7 @@ void run_heap(const Arguments& arguments, bool blocking) {
 
 void run(const Arguments& arguments) {
     const std::string mode = arguments.text("mode", "get");
-    if (mode == "get") return run_service(arguments, true, false);
+    if (mode == "get" || mode == "cluster") return run_service(arguments, true, false);
     if (mode == "set") return run_service(arguments, true, true);
     if (mode == "otel_api") return run_service(arguments, true, false, Otel::api);
     if (mode == "otel_traces") return run_service(arguments, true, false, Otel::traces);

@@ -43,6 +43,18 @@ redoubt::EmbeddedServer start_server(const std::string& program, const redoubt::
     return redoubt::EmbeddedServer(std::move(server));
 }
 
+// One node with all slots.
+redoubt::EmbeddedServer start_cluster(const std::string& program) {
+    redoubt::EmbeddedServerOptions options;
+    options.program = program;
+    options.tcp = true;
+    options.extra_arguments = {"--cluster-enabled", "yes"};
+    redoubt::EmbeddedServer server(std::move(options));
+    run_program("redis-cli", {"-p", std::to_string(server.port()), "CLUSTER", "ADDSLOTSRANGE", "0", "16383"},
+                std::chrono::seconds(5));
+    return server;
+}
+
 std::vector<std::string> programs_of(const std::string& server) {
     if (server == "both") return {"redis-server", "valkey-server"};
     if (server == "redis" || server == "valkey") return {server + "-server"};
@@ -143,6 +155,9 @@ int run(const Options& options, const std::string& program) {
         around.tls_url = server.tls_url() + "?tls_ca=" + certificates.ca();
         around.port = std::to_string(server.port());
         fill(around.tcp_url);
+        const redoubt::EmbeddedServer cluster = start_cluster(name);
+        around.cluster_url = fmt::format("redis+cluster://127.0.0.1:{}/", cluster.port());
+        fill(around.cluster_url);
         if (options.counts) return compare_counts(around, options.counts_file, options.update) ? 0 : 1;
         Results counted = runs.empty() ? Results{} : counted_only(runs.front().results, cells);
         runs.push_back({server.version(), run_rounds(cells, options, around, std::move(counted))});
