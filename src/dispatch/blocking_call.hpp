@@ -61,7 +61,10 @@ public:
         asking_ = unasked_ = asking;
         expect_replies();
     }
-    std::string* begin_long_string(std::size_t size) override { return reader_.begin_long_string(size); }
+    // The answers to ASKING and WAIT have no place in the caller's reply, however long a server makes them.
+    std::string* begin_long_string(std::size_t size) override {
+        return unasked_ || (acks_ && reader_.is_full()) ? nullptr : reader_.begin_long_string(size);
+    }
     void end_long_string(std::size_t size) override { reader_.end_long_string(size); }
 
     ReplyReader& reader() noexcept { return reader_; }
