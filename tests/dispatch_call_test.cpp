@@ -26,6 +26,12 @@ CallSettings settings_with(std::uint32_t retries = 3) {
 }
 Error lost(Certainty certainty) { return Error::of(ErrorKind::connection, certainty, Stage::sent, "lost"); }
 
+const CallOptions no_options;
+
+TimePoint deadline_with(const CallOptions& options) {
+    return CallState(settings_with().operation_timeout, options, start).deadline();
+}
+
 CallState::Failure failed(RetryCategory category, TimePoint now = start, bool partly = false) {
     CallState::Failure failure;
     failure.category = category;
@@ -69,7 +75,8 @@ TEST(CallState, WhatAnEarlierAttemptLeftOpenStaysOpen) {
     for (const RetryCategory category : {RetryCategory::read_only, RetryCategory::idempotent}) {
         for (const Certainty last :
              {Certainty::not_sent, Certainty::rejected, Certainty::unknown, Certainty::applied}) {
-            CallState state(10s, {.retry_idempotent_writes = true}, start);
+            const CallOptions options{.retry_idempotent_writes = true};
+            CallState state(10s, options, start);
             state.begin_attempt();
             const policy::RetryBudget budget;
             Error first = lost(Certainty::unknown);
@@ -83,7 +90,7 @@ TEST(CallState, WhatAnEarlierAttemptLeftOpenStaysOpen) {
         }
     }
     // A failure after which nothing was tried again is told as it is.
-    CallState state(10s, {}, start);
+    CallState state(10s, no_options, start);
     state.begin_attempt();
     Error error = lost(Certainty::not_sent);
     (void)state.after_failure(settings_with(0), error, failed(RetryCategory::idempotent), policy::RetryBudget{});
@@ -99,7 +106,8 @@ TEST(CallState, TheCallersOptionsWinOverTheSettings) {
     EXPECT_TRUE(pause_after(error, RetryCategory::never, {.deadline = 1h, .retries = 9}, 9));
     CallSettings settings = settings_with();
     settings.retry.idempotent_writes = true;
-    CallState state(settings.operation_timeout, {.retry_idempotent_writes = false}, start);
+    const CallOptions options{.retry_idempotent_writes = false};
+    CallState state(settings.operation_timeout, options, start);
     state.begin_attempt();
     Error error_of_write = lost(Certainty::unknown);
     EXPECT_FALSE(
@@ -150,7 +158,8 @@ TEST(CallState, AnErrorSaysWhyTheCallWasNotTriedAgain) {
     const policy::RetryBudget whole;
     const auto text = [&](Duration deadline, TimePoint refused_until, const policy::RetryBudget& budget,
                           std::uint32_t retries = 3) {
-        CallState state(settings_with().operation_timeout, {.deadline = deadline, .retries = retries}, start);
+        const CallOptions options{.deadline = deadline, .retries = retries};
+        CallState state(settings_with().operation_timeout, options, start);
         state.begin_attempt();
         Error error = lost(Certainty::not_sent);
         CallState::Failure failure = failed(RetryCategory::read_only);
@@ -195,19 +204,18 @@ TEST(CallState, ThePauseEndsBeforeTheDeadline) {
     EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {}, 1, 9500ms));
     EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {}, 1, 11s));
     EXPECT_FALSE(pause_after(error, RetryCategory::read_only, {.deadline = 400ms}));
-    EXPECT_EQ(CallState(settings_with().operation_timeout, {}, start).deadline(), start + 10s);
-    EXPECT_EQ(CallState(settings_with().operation_timeout, {.deadline = 50ms}, start).deadline(), start + 50ms);
+    EXPECT_EQ(deadline_with({}), start + 10s);
+    EXPECT_EQ(deadline_with({.deadline = 50ms}), start + 50ms);
 }
 
 TEST(CallState, ADeadlineThatIsNoneDoesNotOverflow) {
-    EXPECT_GT(CallState(settings_with().operation_timeout, {.deadline = Duration::max()}, start).deadline(),
-              start + 24h);
-    EXPECT_EQ(CallState(settings_with().operation_timeout, {.deadline = Duration::min()}, start).deadline(), start);
+    EXPECT_GT(deadline_with({.deadline = Duration::max()}), start + 24h);
+    EXPECT_EQ(deadline_with({.deadline = Duration::min()}), start);
 }
 
 TEST(CallState, AnOutageIsNotMultipliedByRetries) {
     policy::RetryBudget budget;
-    CallState state(settings_with().operation_timeout, {}, start);
+    CallState state(settings_with().operation_timeout, no_options, start);
     state.begin_attempt();
     const auto allowed = [&] {
         Error error = lost(Certainty::not_sent);
@@ -219,7 +227,7 @@ TEST(CallState, AnOutageIsNotMultipliedByRetries) {
 }
 
 TEST(CallState, ErrorsSayHowOftenHowLongWhatAndWhereTo) {
-    CallState state(settings_with().operation_timeout, {}, start);
+    CallState state(settings_with().operation_timeout, no_options, start);
     state.begin_attempt();
     state.begin_attempt();
     EXPECT_EQ(state.attempts(), 2u);

@@ -248,7 +248,7 @@ TEST(Split, APartialFailureSaysWhichKeysAreCertain) {
     ASSERT_TRUE(error);
     EXPECT_TRUE(notes.told.empty());
     EXPECT_EQ(error->reason(),
-              "MSET is sent slot by slot in a Cluster, and is not atomic there; of its 4 keys key 1: applied; key 4: "
+              "in a Cluster MSET is sent slot by slot, and is not atomic; of its 4 keys key 1: applied; key 4: "
               "unknown; keys 2-3: rejected");
     EXPECT_EQ(error->certainty, Certainty::unknown);
     EXPECT_EQ(error->kind, ErrorKind::connection);

@@ -447,7 +447,7 @@ TEST_P(ServiceCluster, APartOfAPipelineFailsItsOwnCommandsOnly) {
                                }),
                                error_of([&] { redis.async().del("x" + living, dead)(use_future).get(); })}) {
         EXPECT_NE(error.certainty, Certainty::not_sent) << error.message();
-        EXPECT_TRUE(contains(error.message(), "is not atomic there; of its 2 keys key 1: applied; key 2: "))
+        EXPECT_TRUE(contains(error.message(), "is not atomic; of its 2 keys key 1: applied; key 2: "))
             << error.message();
     }
     EXPECT_EQ(redis.get(living), std::nullopt);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -129,18 +130,19 @@ TEST_P(SentinelService, ReadersDoNotNoticeAFailoverOnRequest) {
     const auto redis = service.get_connection("alpha");
     redis.set("k", "v");
     ASSERT_TRUE(testing::replicas_have_it(node(0), 2));
-    std::atomic<bool> stop{false};
     std::atomic<std::size_t> reads{0};
-    const auto read = [&](auto get) {
-        while (!stop) {
+    const auto read = [&](const std::stop_token& stop, auto get) {
+        while (!stop.stop_requested()) {
             EXPECT_EQ(get(), "v");
             ++reads;
         }
     };
-    std::vector<std::thread> readers;
+    std::vector<std::jthread> readers;
     for (int i = 0; i != 2; ++i) {
-        readers.emplace_back([&] { read([&] { return redis.get("k"); }); });
-        readers.emplace_back([&] { read([&] { return redis.async().get("k")(boost::asio::use_future).get(); }); });
+        readers.emplace_back([&](const std::stop_token& stop) { read(stop, [&] { return redis.get("k"); }); });
+        readers.emplace_back([&](const std::stop_token& stop) {
+            read(stop, [&] { return redis.async().get("k")(boost::asio::use_future).get(); });
+        });
     }
     const std::size_t old = group().begin_failover();
     const std::size_t heir = group().wait_for_another_master(old);
@@ -154,8 +156,7 @@ TEST_P(SentinelService, ReadersDoNotNoticeAFailoverOnRequest) {
         }
         return true;
     }));
-    stop = true;
-    for (std::thread& one : readers) one.join();
+    readers.clear();
     EXPECT_EQ(node(heir).command({"GET", "proj:alpha:moved"}), "$3\r\nyes\r\n");
 }
 

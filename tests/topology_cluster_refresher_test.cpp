@@ -1,7 +1,9 @@
 // topology: the refresher of a Cluster's map by scripts of events.
 #include "topology/cluster_refresher.hpp"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -88,6 +90,27 @@ TEST_F(ClusterRefresherTest, LaterItAsksAnyKnownNodeFirstAndTheSeedsLast) {
     EXPECT_EQ(refresher.wakes_at(), now + 100ms);
 }
 
+TEST_F(ClusterRefresherTest, AsksThoseThatAreSilentLast) {
+    std::vector<NodeAddress> silent{b};
+    ClusterRefresher cautious(
+        settings(), [] { return 0.5; },
+        [&](const NodeAddress& address) { return std::find(silent.begin(), silent.end(), address) != silent.end(); });
+    EXPECT_EQ(cautious.start(now), Actions{ask(1, seed0)});
+    cautious.on_map(1, map_of({a, b, c}), now);
+    now = cautious.wakes_at();
+    EXPECT_EQ(cautious.on_time(now), Actions{ask(2, c)});
+    EXPECT_EQ(cautious.on_failed(2, "gone", now), Actions{ask(3, a)});
+    EXPECT_EQ(cautious.on_failed(3, "gone", now), Actions{ask(4, seed0)});
+    EXPECT_EQ(cautious.on_failed(4, "gone", now), Actions{ask(5, seed1)});
+    EXPECT_EQ(cautious.on_failed(5, "gone", now), Actions{ask(6, b)});
+    EXPECT_EQ(cautious.on_map(6, map_of({b, c}), now), Actions{adopt});
+    // All are: in the usual order.
+    silent = {b, c, seed0, seed1};
+    now = cautious.wakes_at();
+    EXPECT_EQ(cautious.on_time(now), Actions{ask(7, c)});
+    EXPECT_EQ(cautious.on_failed(7, "gone", now), Actions{ask(8, b)});
+}
+
 TEST_F(ClusterRefresherTest, ManyDoubtsMakeOneRefreshAndOneMore) {
     refresher.start(now);
     refresher.on_map(1, map_of({a, b, c}), now);
@@ -121,7 +144,7 @@ TEST_F(ClusterRefresherTest, LooksOftenWhileAMasterDoesNotAnswerAndLessSoTheLong
         now = refresher.wakes_at();
         refresher.on_time(now);
     }
-    EXPECT_EQ(pauses, (std::vector<Duration>{100ms, 200ms, 400ms, 500ms, 500ms}));
+    EXPECT_EQ(pauses, (std::vector<Duration>{100ms, 200ms, 250ms, 250ms, 250ms}));
     refresher.on_map(6, map_of({a, b, c}), now);
     EXPECT_EQ(refresher.wakes_at(), now + 30s);
     now = refresher.wakes_at();

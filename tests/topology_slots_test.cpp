@@ -20,7 +20,26 @@ namespace {
 using testing::RawClient;
 
 // The check value of the specification's appendix A.
-TEST(Slots, TheCrcIsThatOfTheSpecification) { EXPECT_EQ(crc16("123456789"), 0x31C3); }
+TEST(Slots, TheCrcIsThatOfTheSpecification) {
+    EXPECT_EQ(crc16_by_bytes("123456789", 0), 0x31C3);
+    EXPECT_EQ(crc16("123456789"), 0x31C3);
+}
+
+TEST(Slots, TheCrcIsTheSameByWordsAndByBytes) {
+    std::minstd_rand random(7);
+    for (std::size_t size = 0; size != 70; ++size) {
+        for (int i = 0; i != 200; ++i) {
+            std::string bytes(size, '\0');
+            for (char& byte : bytes) byte = static_cast<char>(random() >> 5);
+            const auto before = static_cast<std::uint16_t>(random());
+            const std::uint32_t crc = crc16_by_bytes(bytes, before);
+            ASSERT_EQ(crc16(bytes, before), crc & 0xffffu) << size << " bytes behind " << before;
+            const bool braced = (crc16_and_braces(bytes, before) & brace_bits) != 0;
+            ASSERT_EQ(braced, bytes.find('{') != std::string::npos) << bytes;
+            ASSERT_EQ(braced, (crc & brace_bits) != 0) << bytes;
+        }
+    }
+}
 
 TEST(Slots, ATagIsWhatStandsInTheFirstBracesIfAnything) {
     EXPECT_EQ(hashed_part("{user1000}.following"), "user1000");

@@ -148,12 +148,12 @@ inline void AsyncCall::begin(TimePoint now) noexcept {
     if (commands_.may_wait()) [[unlikely]] {
         if (commands_.block_time() != Duration::zero()) begin_blocking(now);
     }
-    if (state_.options().replica_acks.replicas != 0) [[unlikely]]
+    if (state_.options() != nullptr) [[unlikely]]
         begin_acknowledged(now);
 }
 
 Acknowledgement AsyncCall::acknowledgement() const noexcept {
-    return Acknowledgement(state_.options().replica_acks, commands_.retry());
+    return Acknowledgement(state_.replica_acks(), commands_.retry());
 }
 
 [[gnu::noinline]] void AsyncCall::begin_acknowledged(TimePoint now) noexcept {
@@ -204,7 +204,7 @@ inline void AsyncCall::end(const Error* error) {
     // An empty batch is no call.
     if (commands_.count() == 0 && !(rare_ && rare_->refusal)) return;
     const bool unnamed = name_.empty() && rare_ && rare_->refusal;  // words that were refused
-    CallInfo call = dispatcher_.info_of(unnamed ? rare_->refusal->operation : name_, state_.options());
+    CallInfo call = dispatcher_.info_of(unnamed ? rare_->refusal->operation : name_, state_.context());
     describe_commands(call, commands_.bytes(), commands_.count(), commands_.atomic());
     const EncodedText text(commands_.bytes());
     if (commands_.count() != 0) call.text = &text;
@@ -296,14 +296,20 @@ void AsyncCall::fail_without_reader(TimePoint now) {
 }
 
 inline void AsyncCall::route() noexcept {
-    if (state_.options().read_from) [[unlikely]]
+    if (state_.read_from()) [[unlikely]]
         return route_to_reader();
-    const topology::Route way = dispatcher_.route(dispatcher_.has_own_user() && commands_.scans(), commands_.slot());
+    topology::Route way = dispatcher_.only();
+    if (way.pool == nullptr) {
+        const std::uint16_t slot = commands_.slot();
+        way =
+            dispatcher_.has_own_user() ? dispatcher_.route(commands_.scans(), slot) : dispatcher_.router().route(slot);
+    }
     pool_ = way.pool;
     tenant_ = way.tenant;
 }
 
 [[gnu::always_inline]] inline void AsyncCall::attempt(TimePoint now) {
+    Operation* submitted = this;
     if (rare_) [[unlikely]] {
         if (rare_->refusal) return end(&*rare_->refusal);
         if (commands_.count() == 0) return end(nullptr);
@@ -312,6 +318,7 @@ inline void AsyncCall::route() noexcept {
         if (rare_->own_connection) {
             if (const std::optional<Error> refused = prepare_own()) return end(&*refused);
         }
+        if (rare_->escort) submitted = rare_->escort.get();
     }
     pool::Pool& pool = *pool_;
     pool::Node& node = pool.async().node();
@@ -327,7 +334,7 @@ inline void AsyncCall::route() noexcept {
     phase_ = Phase::submitted;
     if (!node.large_keys().empty()) [[unlikely]]
         ask_for_room(node);
-    if (std::optional<Error> refused = pool.async().submit(submitted(), *tenant_, now)) {
+    if (std::optional<Error> refused = pool.async().submit(*submitted, *tenant_, now)) {
         attempt_failed(*refused, FailureSource::operation);
     }
 }

@@ -31,10 +31,12 @@ std::optional<Duration> CallState::after_failure(const CallSettings& settings, E
     attempts_ &= ~redirects;
     if (failure.partly_answered) return std::nullopt;
     policy::RetrySettings retry = settings.retry;
-    retry.max_retries = options_.retries.value_or(retry.max_retries);
-    retry.idempotent_writes = options_.retry_idempotent_writes.value_or(retry.idempotent_writes);
     RetryCategory category = failure.category;
-    if (options_.retry_as) apply(*options_.retry_as, retry, category);
+    if (options_ != nullptr) {
+        retry.max_retries = options_->retries.value_or(retry.max_retries);
+        retry.idempotent_writes = options_->retry_idempotent_writes.value_or(retry.idempotent_writes);
+        if (options_->retry_as) apply(*options_->retry_as, retry, category);
+    }
     const bool moved = connection::is_moved(error);
     policy::RetryDecision decision =
         policy::retry_pause(retry, category, error, attempts(), moved ? 0.0 : failure.chance, deadline_ - failure.now);

@@ -24,6 +24,17 @@ struct KeyPlace {
 KeyPlace place_of(const CommandSpec& spec, std::span<const Argument> arguments,
                   const topology::KeySlots& slots) noexcept;
 
+/// Most commands: their slot is that of their first argument.
+inline bool begins_with_its_only_key(const CommandSpec& spec, std::span<const Argument> arguments) noexcept {
+    using Kind = Argument::Kind;
+    if (spec.keys.first != 1 || arguments.empty() || arguments.front().kind() != Kind::key) return false;
+    for (const Argument& argument : arguments.subspan(1)) {
+        const Kind kind = argument.kind();
+        if (kind == Kind::key || kind == Kind::keys || kind == Kind::key_pairs || kind == Kind::pair_keys) return false;
+    }
+    return true;
+}
+
 /// `place.other` is not 0.
 Error cross_slot_error(const CommandSpec& spec, const KeyPlace& place);
 /// Of a transaction (`slot()` is `many_slots`), MULTI and EXEC included.

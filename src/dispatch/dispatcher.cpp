@@ -92,8 +92,9 @@ void record_attempt(pool::Node& node, const pool::Node::Admission& admission, co
 
 // An answer about the data (WRONGTYPE) says nothing of the server, and neither does a full pool.
 bool costs_budget(const Error& error) noexcept {
-    // That its pool has gone to another node is nobody's failure.
-    return error.kind != ErrorKind::pool_exhausted && !connection::is_moved(error) && policy::may_pass(error);
+    // That its pool has gone to another node is nobody's failure, and neither is that a slot is on its way.
+    return error.kind != ErrorKind::pool_exhausted && !connection::is_moved(error) && error.prefix() != "TRYAGAIN" &&
+           policy::may_pass(error);
 }
 
 void charge(pool::Pool& pool, const Error& error) noexcept {
@@ -112,6 +113,7 @@ Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, std::shared_ptr
     : lane_keeper_(std::move(lane_keeper)),
       router_(std::move(router)),
       scan_router_(std::move(scan_router)),
+      only_(scan_router_ == nullptr ? router_->only() : topology::Route{}),
       settings_(std::move(settings)),
       origin_(std::move(origin)),
       lane_(std::move(lane)) {}
@@ -143,13 +145,12 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
     if (is_io_thread) return described(io_thread_error());
     if (request.block_time() == CommandView::forever && !state.has_own_deadline())
         return described(endless_wait_error());
-    const Acknowledgement acks(state.options().replica_acks, request.retry());
+    const Acknowledgement acks(state.replica_acks(), request.retry());
     if (std::optional<Error> refused = acks.refusal()) return described(std::move(*refused));
 
-    const bool reads = state.options().read_from && request.at_replicas();
+    const bool reads = state.read_from() && request.at_replicas();
     const auto route_again = [&](pool::Pool* failed) {
-        return reads ? reader(request.slot(), *state.options().read_from, failed)
-                     : route(request.scans(), request.slot());
+        return reads ? reader(request.slot(), *state.read_from(), failed) : route(request.scans(), request.slot());
     };
     topology::Route way = route_again(nullptr);
     const topology::Route own = reads && way.pool != nullptr ? way : router_->route(request.slot());
@@ -320,7 +321,7 @@ result<pool::Lease> Dispatcher::lease(std::string_view operation, const CallOpti
     state.describe(*failed, operation, origin_, Clock::now());
     if (Telemetry* const told = watcher()) {
         CallReport report;
-        report.begin(*told, info_of(operation, options), state.start());
+        report.begin(*told, info_of(operation, options.context), state.start());
         report.end(&*failed, 0, {});
     }
     return *failed;
@@ -350,19 +351,19 @@ result<pool::Lease> Dispatcher::lease_with(const Request& request, ReplySink& si
     }
 }
 
-CallInfo Dispatcher::info_of(std::string_view operation, const CallOptions& options) const noexcept {
+CallInfo Dispatcher::info_of(std::string_view operation, const CallContext* context) const noexcept {
     CallInfo call;
     call.operation = operation;
     call.project_id = origin_->project_id;
     call.endpoint = origin_->endpoint;
     call.database = settings_->database;
-    call.context = options.context;
+    call.context = context;
     return call;
 }
 
 void Dispatcher::report_start(CallReport& report, Telemetry& telemetry, const Request& request,
                               const CallState& state) const {
-    CallInfo call = info_of(request.name(), state.options());
+    CallInfo call = info_of(request.name(), state.context());
     request.describe(call);
     const RequestText text(request);
     call.text = &text;
@@ -380,7 +381,7 @@ void Dispatcher::report_refusal(std::string_view operation, const Error& error, 
     Telemetry* const told = watcher();
     if (told == nullptr) return;
     CallReport report;
-    report.begin(*told, info_of(operation.empty() ? error.operation : operation, options));
+    report.begin(*told, info_of(operation.empty() ? error.operation : operation, options.context));
     report.end(&error, 0, {});
 }
 
@@ -475,7 +476,7 @@ std::optional<Error> Dispatcher::run_to_end_on(pool::Lease& lease, const Request
                                                CallReport* report) {
     pool::Node& node = lease.node();
     NamingSink naming(sink, request, state, origin_, report);
-    const Acknowledgement acks(state.options().replica_acks, request.retry());
+    const Acknowledgement acks(state.replica_acks(), request.retry());
     const Duration held = request.block_time() + acks.block_time();
     BlockingCall call(request, naming, prefix, trust, state.deadline(),
                       attempt_time(*settings_, request.block_time()) + acks.block_time(), acks);

@@ -53,7 +53,7 @@ public:
     /// Whom a call that begins now is told to; null: nobody.
     Telemetry* watcher() const noexcept { return settings_->telemetry->watcher(); }
     /// A call that a telemetry is told of, without what its commands say.
-    CallInfo info_of(std::string_view operation, const CallOptions& options) const noexcept;
+    CallInfo info_of(std::string_view operation, const CallContext* context) const noexcept;
     /// Tells of a call that was refused before it came here.
     void report_refusal(std::string_view operation, const Error& error, const CallOptions& options) const;
 
@@ -102,6 +102,8 @@ public:
             return scan_router_->route(slot);
         return router_->route(slot);
     }
+    /// The way of all calls; no pool: they do not all have the same.
+    topology::Route only() const noexcept { return only_; }
     /// The way of a call whose caller says where it may be read. `failed`: the pool that it was at, null: none. No pool:
     /// see `topology::Router::no_reader`.
     topology::Route reader(std::uint16_t slot, ReadFrom from, pool::Pool* failed) noexcept {
@@ -116,9 +118,11 @@ public:
         return is_spread() ? TimePoint::min() : pool.node().refused_until();
     }
 
-    /// Of the project's keys. Set once, before the first call.
-    const topology::KeySlots& key_slots() const noexcept { return key_slots_; }
-    void set_key_slots(topology::KeySlots slots) noexcept { key_slots_ = std::move(slots); }
+    /// Of the project's keys, where commands are spread. Set once, before the first call.
+    const topology::KeySlots& key_slots() const noexcept { return *key_slots_; }
+    void set_key_slots(const topology::KeySlots& slots) {
+        key_slots_ = std::make_unique<const topology::KeySlots>(slots);
+    }
     /// The project has a user of its own at the server.
     bool has_own_user() const noexcept { return scan_router_ != nullptr; }
 
@@ -145,7 +149,8 @@ private:
     const std::uint32_t generation_ = base::process_generation();
     std::unique_ptr<topology::Router> router_;
     std::unique_ptr<topology::Router> scan_router_;  // of a pool that others use, too, and that its owner closes
-    topology::KeySlots key_slots_;
+    const topology::Route only_;
+    std::unique_ptr<const topology::KeySlots> key_slots_;
     std::shared_ptr<const CallSettings> settings_;  // one for all projects
     std::shared_ptr<const ErrorOrigin> origin_;
     Lane lane_;

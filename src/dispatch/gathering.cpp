@@ -176,8 +176,8 @@ Error JointSink::partial_failure(std::string_view name) const {
     for (std::size_t i = 0; i != has_failed.size(); ++i) {
         if (!has_failed[i]) add(i, Certainty::applied);
     }
-    std::string text = fmt::format("{} is sent slot by slot in a Cluster, and is not atomic there; of its {} keys",
-                                   name, joint_.count);
+    std::string text =
+        fmt::format("in a Cluster {} is sent slot by slot, and is not atomic; of its {} keys", name, joint_.count);
     std::string_view separator = " ";
     std::size_t fates = 0;
     Certainty only = Certainty::unknown;

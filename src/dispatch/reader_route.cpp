@@ -10,13 +10,13 @@ namespace redoubt::dispatch {
 // Its caller says where it may be read, and it is of a kind that can be read elsewhere. What is leased for several
 // operations is at the master.
 bool AsyncCall::reads_elsewhere() noexcept {
-    return state_.options().read_from && commands_.at_replicas() && commands_.slot() != many_slots &&
+    return state_.read_from() && commands_.at_replicas() && commands_.slot() != many_slots &&
            !(rare_ && rare_->own_connection);
 }
 
 void AsyncCall::route_to_reader() noexcept {
     topology::Route way;
-    if (reads_elsewhere()) way = dispatcher_.reader(commands_.slot(), *state_.options().read_from, pool_);
+    if (reads_elsewhere()) way = dispatcher_.reader(commands_.slot(), *state_.read_from(), pool_);
     const bool none = way.pool == nullptr && reads_elsewhere();
     if (none || rare_) rare().no_reader = none;
     // While there is none it pauses beside the master's pool.

@@ -12,8 +12,8 @@ namespace redoubt::dispatch {
 /// Tried again and followed by itself, as every call is; told to nobody.
 class Scatter::Part final : public AsyncCall, private AsyncCall::Receiver {
 public:
-    Part(Scatter& whole, Gathering::Part commands, const CallOptions& options, std::string_view name)
-        : AsyncCall(whole.call_.dispatcher_, whole.call_.reader_.prefix(), options, name),
+    Part(Scatter& whole, Gathering::Part commands, std::string_view name)
+        : AsyncCall(whole.call_.dispatcher_, whole.call_.reader_.prefix(), &whole.options_, name),
           whole_(whole),
           of_(std::move(commands)),
           answers_(whole.gathering_, of_) {
@@ -47,7 +47,9 @@ private:
 };
 
 Scatter::Scatter(AsyncCall& call, ReplySink& sink)
-    : call_(call), gathering_(call.commands_, make_joint(call) ? static_cast<ReplySink&>(*joint_) : sink) {}
+    : call_(call),
+      gathering_(call.commands_, make_joint(call) ? static_cast<ReplySink&>(*joint_) : sink),
+      options_(call.options() != nullptr ? *call.options() : CallOptions{}) {}
 
 bool Scatter::make_joint(AsyncCall& call) {
     if (call.commands_.joint() == nullptr) return false;
@@ -70,14 +72,13 @@ void Scatter::send() {
     for (;;) {
         std::vector<Gathering::Part> next = gathering_.next(node_of);
         if (next.empty()) return call_.end_scattered(joint_ ? &*joint_ : nullptr, gathering_.unconfirmed());
-        CallOptions options = call_.options();
-        options.deadline = std::max(call_.state_.deadline() - Clock::now(), Duration::zero());
+        options_.deadline = std::max(call_.state_.deadline() - Clock::now(), Duration::zero());
         for (Gathering::Part& commands : next) {
             NamesPosition at;
             const bool alone = commands.size() == 1;
             const std::string_view name =
                 alone ? command_name(call_.commands_.bytes(), commands.front(), at) : std::string_view();
-            parts_.push_back(new Part(*this, std::move(commands), options, name.empty() ? call_.name_ : name));
+            parts_.push_back(new Part(*this, std::move(commands), name.empty() ? call_.name_ : name));
         }
         // Each may end at once, and no part's end may end the whole meanwhile.
         sending_ = true;

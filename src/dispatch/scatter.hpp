@@ -33,6 +33,7 @@ private:
     AsyncCall& call_;
     std::optional<JointSink> joint_;
     Gathering gathering_;
+    CallOptions options_;       // of the parts: the call's, within the time that it has left
     std::vector<Part*> parts_;  // under way; each belongs to itself
     bool sending_ = false;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -57,9 +58,11 @@ struct EmbeddedSentinel::Impl {
     /// The node with this port; none: how many there are.
     std::size_t node_at(const std::string& port) const;
     std::size_t ask_master(const Place& sentinel) const;
+    void ask_failover_again(std::size_t old) const;
     std::string what_is_missing() const;
 
     EmbeddedSentinelOptions options;
+    std::optional<std::size_t> giving_way;  // the master that a failover was asked for
     std::vector<EmbeddedServer> nodes;
     std::vector<EmbeddedServer> sentinels;
     std::vector<Place> node_places;
@@ -133,6 +136,20 @@ std::size_t EmbeddedSentinel::Impl::ask_master(const Place& sentinel) const {
     const std::vector<std::string> address =
         ask(sentinel, {"SENTINEL", "GET-MASTER-ADDR-BY-NAME", options.master_name});
     return address.size() == 2 ? node_at(address[1]) : nodes.size();
+}
+
+// A Sentinel that finds no replica good enough at that moment gives up, and tells nobody.
+void EmbeddedSentinel::Impl::ask_failover_again(std::size_t old) const {
+    const std::vector<std::string> fields = ask(sentinel_places.front(), {"SENTINEL", "MASTER", options.master_name});
+    const auto field = [&](std::string_view name) -> std::string {
+        for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
+            if (fields[i] == name) return fields[i + 1];
+        }
+        return {};
+    };
+    // Of one answer, so that what is asked for cannot have happened between two.
+    if (node_at(field("port")) != old || field("flags").find("failover_in_progress") != std::string::npos) return;
+    (void)ask(sentinel_places.front(), {"SENTINEL", "FAILOVER", options.master_name});
 }
 
 std::string EmbeddedSentinel::Impl::what_is_missing() const {
@@ -215,6 +232,7 @@ std::size_t EmbeddedSentinel::begin_failover() {
     const std::size_t found = master();
     ask_or_raise(impl_->sentinel_places.front(), "SENTINEL FAILOVER",
                  {"SENTINEL", "FAILOVER", impl_->options.master_name});
+    impl_->giving_way = found;
     return found;
 }
 
@@ -222,13 +240,17 @@ std::size_t EmbeddedSentinel::wait_for_another_master(std::size_t than, Duration
     std::size_t found = than;
     wait_until("other master", patience, [&]() -> std::string {
         found = master();
-        if (found == than) return "the Sentinels name the old one";
+        if (found == than) {
+            if (impl_->giving_way == than) impl_->ask_failover_again(than);
+            return "the Sentinels name the old one";
+        }
         for (const Place& sentinel : impl_->sentinel_places) {
             if (impl_->ask_master(sentinel) != found) return "the Sentinels do not agree";
         }
         const std::string role = ask_one(impl_->node_places[found], {"ROLE"});
         return role == "master" ? "" : "the new one does not say that it is the master";
     });
+    impl_->giving_way.reset();
     return found;
 }
 

@@ -116,7 +116,7 @@ Project::Project(std::string id, KeyPrefix prefix, std::unique_ptr<dispatch::Dis
       dispatcher_(std::move(dispatcher)),
       lane_(dispatcher_->lane()),
       spread_(dispatcher_->is_spread()) {
-    dispatcher_->set_key_slots(topology::KeySlots(prefix_.view()));
+    if (spread_) dispatcher_->set_key_slots(topology::KeySlots(prefix_.view()));
 }
 
 Project::~Project() = default;
@@ -158,6 +158,20 @@ std::optional<Error> Project::spread_out(const CommandSpec& spec, RetryCategory 
     const topology::KeySlots& slots = dispatcher_->key_slots();
     if (dispatch::split_over_slots(spec, retry, arguments, prefix_, slots, into)) return std::nullopt;
     return refusal(dispatch::cross_slot_error(spec, place), spec.name);
+}
+
+bool Project::place_by_first_key(const CommandView& command, EncodedCommands& into) const noexcept {
+    if (!command.invalid().empty() || !dispatch::begins_with_its_only_key(command.spec(), command.arguments())) {
+        return false;
+    }
+    into.set_slot(dispatcher_->key_slots()(command.arguments().front().as_text()));
+    return true;
+}
+
+std::optional<Error> Project::encode_alone(const CommandView& command, EncodedCommands& into) const {
+    if (!spread_) return encode(command, into);
+    if (!command.invalid().empty()) return invalid(command);
+    return encode_over_slots(command.spec(), command.retry(), command.arguments(), command.block_time(), into);
 }
 
 std::optional<Error> Project::encode_over_slots(const CommandSpec& spec, RetryCategory retry,
@@ -293,6 +307,7 @@ std::optional<Error> Project::evaluate(const ScriptCall& call, ReplySink& sink, 
 
 // Every node has scripts of its own: what is done for one is done where its keys are.
 std::uint16_t Project::slot_of(const ScriptCall& call) const {
+    if (!spread_) return no_slot;
     const Command<Value> command = evalsha_of(call);
     return dispatch::place_of(command.spec(), command.arguments(), dispatcher_->key_slots()).slot;
 }

@@ -54,8 +54,11 @@ public:
     /// what is answered in between is put down to the node that answered.
     Node& node() const noexcept { return *node_; }
     /// Timers of calls that pause between two attempts: they are cancelled when the node is another one.
-    void begin_pause(boost::asio::steady_timer& timer) { pauses_.insert(&timer); }
-    void end_pause(boost::asio::steady_timer& timer) noexcept { pauses_.erase(&timer); }
+    void begin_pause(boost::asio::steady_timer& timer) {
+        if (!pauses_) pauses_ = std::make_unique<Pauses>();
+        pauses_->insert(&timer);
+    }
+    void end_pause(boost::asio::steady_timer& timer) noexcept { pauses_->erase(&timer); }
     /// An operation is under way, or waits.
     bool is_busy() const noexcept;
     /// The loop will never run again: forgets all operations without telling anybody, and gives them to whoever destroys
@@ -136,7 +139,8 @@ private:
     FairQueue queue_;
     std::shared_ptr<OwnWires> own_;  // made for the first operation that wants a connection of its own
     std::vector<std::weak_ptr<Listener>> listeners_;
-    std::unordered_set<boost::asio::steady_timer*> pauses_;
+    using Pauses = std::unordered_set<boost::asio::steady_timer*>;
+    std::unique_ptr<Pauses> pauses_;                  // made for the first: seldom
     std::optional<boost::asio::steady_timer> timer_;  // none once the loop is gone
     TimePoint timer_at_ = TimePoint::max();
     TimePoint expires_at_ = TimePoint::max();   // nobody's deadline is before this

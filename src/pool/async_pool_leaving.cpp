@@ -24,7 +24,7 @@ void AsyncPool::abandon(std::vector<Operation*>& into, const Error& error) {
     if (std::exchange(closed_, true)) return;
     stop_intake(error);
     timer_.reset();
-    pauses_.clear();
+    if (pauses_) pauses_->clear();
     while (Operation* const operation = queue_.pop()) into.push_back(operation);
     if (own_) own_->abandon(into);
     for (const std::weak_ptr<Listener>& one : listeners_) {
@@ -59,7 +59,9 @@ void AsyncPool::depart(const Error& error) {
         remove(wires_.begin() + static_cast<std::ptrdiff_t>(i));
         wire->close(error);
     }
-    for (asio::steady_timer* const pause : pauses_) pause->cancel();
+    if (pauses_) {
+        for (asio::steady_timer* const pause : *pauses_) pause->cancel();
+    }
     publish();
 }
 

@@ -14,7 +14,7 @@ Error exhausted(std::string_view static_text) {
 Connections::Connections(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
                          std::shared_ptr<const PoolSettings> settings, std::shared_ptr<Identity> identity)
     : node_(node.get()),
-      kept_{std::move(node)},
+      current_(std::move(node)),
       budget_(std::move(budget)),
       settings_(std::move(settings)),
       identity_(std::move(identity)),
@@ -288,8 +288,10 @@ void Connections::close_all_resting() {
 bool Connections::move_to(std::shared_ptr<Node> node) {
     const Lock lock(mutex_);
     if (closed_) return false;
+    if (!left_) left_ = std::make_unique<std::vector<std::shared_ptr<Node>>>();
+    if (std::find(left_->begin(), left_->end(), current_) == left_->end()) left_->push_back(current_);
     node_.store(node.get(), std::memory_order_release);
-    if (std::find(kept_.begin(), kept_.end(), node) == kept_.end()) kept_.push_back(std::move(node));
+    current_ = std::move(node);
     close_all_resting();
     serve_waiting();
     return true;

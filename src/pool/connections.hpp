@@ -188,8 +188,9 @@ private:
     void serve_waiting();
 
     std::atomic<Node*> node_;
-    std::vector<std::shared_ptr<Node>>
-        kept_;  // the one that is used, and those that were: somebody may hold them still
+    std::shared_ptr<Node> current_;
+    // Those that were: somebody may hold them still. Made for the first.
+    std::unique_ptr<std::vector<std::shared_ptr<Node>>> left_;
     std::shared_ptr<ConnectionBudget> budget_;
     std::shared_ptr<const PoolSettings> settings_;  // one for all pools of a service
     std::shared_ptr<Identity> identity_;

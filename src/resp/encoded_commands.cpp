@@ -56,7 +56,7 @@ void EncodedCommands::append(const CommandSpec& spec, RetryCategory retry, std::
     retry_ = std::max(retry_, retry);
 }
 
-void EncodedCommands::add_place(std::uint16_t slot, RetryCategory retry) {
+void EncodedCommands::add_further_place(std::uint16_t slot, RetryCategory retry) {
     if (count_ == 1 && !parts_) {
         parts_ = std::make_unique<Parts>();
         parts_->places.push_back({0, slot_, retry_});

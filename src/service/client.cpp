@@ -14,7 +14,7 @@ ReadOutcome service::RawReply::read(std::uint32_t, ReplyCursor& cursor, const Ke
 }
 
 result<Value> ProjectIsolatedRedisClient::try_command(std::span<const std::string_view> words) const {
-    return handle_.project->run_raw(words, handle_.options);
+    return handle_.project->run_raw(words, handle_.options());
 }
 
 Error ProjectIsolatedRedisClient::not_found(std::string_view operation, std::string_view key) const {

@@ -143,11 +143,11 @@ struct RedisConnectionFactory::Impl {
         return made;
     }
 
-    // What a call has to be told of the configuration. Whoever reads from masters is told nothing, and asks nothing.
-    CallOptions defaults() const noexcept {
-        CallOptions options;
-        if (config.read_from != ReadFrom::master) options.read_from = config.read_from;
-        return options;
+    // Whoever reads from masters is told nothing of the configuration, and asks nothing.
+    service::Handle handle_of(std::shared_ptr<isolation::Project> project) const {
+        service::Handle handle(std::move(project));
+        if (config.read_from == ReadFrom::master) return handle;
+        return handle.with({.read_from = config.read_from});
     }
 
     ProjectLimits limits_of(std::string_view id) const {
@@ -284,7 +284,7 @@ RedisConnectionFactory::~RedisConnectionFactory() { close(); }
 ProjectIsolatedRedisClient RedisConnectionFactory::get_connection(std::string_view project_id) {
     const bool development = impl_->config.environment == Environment::development;
     if (development && (project_id.empty() || project_id == unprefixed_project)) {
-        return ProjectIsolatedRedisClient({impl_->project(unprefixed_project, false), impl_->defaults()});
+        return ProjectIsolatedRedisClient(impl_->handle_of(impl_->project(unprefixed_project, false)));
     }
     std::optional<Error> bad = isolation::check_project_id(project_id);
     if (!bad && project_id == unprefixed_project) {
@@ -298,11 +298,11 @@ ProjectIsolatedRedisClient RedisConnectionFactory::get_connection(std::string_vi
         bad->origin = std::make_shared<const ErrorOrigin>(ErrorOrigin{impl_->target.endpoint(), {}});
         raise(*bad);
     }
-    return ProjectIsolatedRedisClient({impl_->project(project_id, true), impl_->defaults()});
+    return ProjectIsolatedRedisClient(impl_->handle_of(impl_->project(project_id, true)));
 }
 
 ProjectIsolatedRedisClient RedisConnectionFactory::own_connection() {
-    return ProjectIsolatedRedisClient({impl_->project(own_project, true), {}});
+    return ProjectIsolatedRedisClient(service::Handle(impl_->project(own_project, true)));
 }
 
 RedisAdminClient RedisConnectionFactory::admin() const {

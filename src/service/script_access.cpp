@@ -11,7 +11,7 @@
 
 #include <redoubt/isolation/script_gate.hpp>
 #include <redoubt/resp/read_reply.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 
 #include "isolation/project_id.hpp"
 #include "isolation/script_safety.hpp"
@@ -54,7 +54,7 @@ public:
     }
     boost::asio::awaitable<std::optional<Error>> async_refusal(TimePoint deadline) override {
         if (is_known()) co_return verdict();
-        const Handle handle{own_, until(deadline)};
+        const Handle handle = Handle(own_).with(until(deadline));
         const result<std::string> info =
             co_await Async::start<ResultCompletion>(handle, info_server())(boost::asio::use_awaitable);
         if (!info) co_return info.error();

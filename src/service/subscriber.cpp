@@ -152,7 +152,7 @@ struct Subscriber::Impl {
 
     [[noreturn]] void fail(Error error) const { raise(handle.project->refusal(std::move(error), operation_name)); }
 
-    TimePoint deadline() const { return handle.project->deadline_of(handle.options, Clock::now()); }
+    TimePoint deadline() const { return handle.project->deadline_of(handle.options(), Clock::now()); }
     static Error late(Listener& listener) {
         Error error = Error::of(ErrorKind::timeout, Certainty::unknown, Stage::sent,
                                 "the server has not confirmed the subscription in time; it will be asked again");

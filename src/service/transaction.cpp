@@ -51,14 +51,14 @@ result<std::shared_ptr<isolation::LeasedCalls>> watch(const Handle& handle, std:
     const Command<Ok> command = watch_of(keys);
     SingleReply<Ok> reply(read_ok);
     SinkOf<SingleReply<Ok>> sink(reply);
-    auto lease = handle.project->lease_with(command, sink, handle.options);
+    auto lease = handle.project->lease_with(command, sink, handle.options());
     if (!lease) return lease.error();
     return std::shared_ptr<isolation::LeasedCalls>(std::move(*lease));
 }
 
 std::optional<Error> execute_watched(isolation::LeasedCalls& lease, const Handle& handle,
                                      const EncodedCommands& commands, ReplySink& sink, const bool& ended) {
-    std::optional<Error> error = lease.run(commands, "MULTI", sink, handle.options);
+    std::optional<Error> error = lease.run(commands, "MULTI", sink, handle.options());
     // EXEC that was answered as EXEC has ended MULTI and WATCH; anything else closes the connection.
     lease.set_clean(!error && ended);
     return error;

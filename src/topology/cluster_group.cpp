@@ -67,6 +67,10 @@ void ClusterGroup::make_watch(const RedisServiceConfig& config, const Target& ta
                                     const std::uint16_t number = self->nodes_.number_of(address);
                                     return number == nobody ? nullptr : self->nodes_.at(number);
                                 },
+                                [weak](const NodeAddress& address) {
+                                    const auto self = weak.lock();
+                                    return self && self->is_silent_at(address);
+                                },
                                 [weak] {
                                     const auto self = weak.lock();
                                     return self && self->has_silent_master();
@@ -275,13 +279,19 @@ bool ClusterGroup::is_good(const pool::Node& node) const {
 
 bool ClusterGroup::has_silent_master() const {
     const std::vector<std::uint16_t> numbers = masters();
-    const TimePoint now = Clock::now();
-    return std::any_of(numbers.begin(), numbers.end(), [&](std::uint16_t number) {
-        const std::shared_ptr<pool::Node> node = nodes_.at(number);
-        // Of one that hangs all that is known for a while is a wire that was lost: its breaker is still closed, and a
-        // dial waits for a handshake. It may be a connection's whole time until there is another failure.
-        return !is_good(*node) || node->breaker().metrics(now).consecutive_failures != 0;
-    });
+    return std::any_of(numbers.begin(), numbers.end(),
+                       [&](std::uint16_t number) { return is_silent(*nodes_.at(number)); });
+}
+
+// Of one that hangs all that is known for a while is a wire that was lost: its breaker is still closed, and a dial waits
+// for a handshake. It may be a connection's whole time until there is another failure.
+bool ClusterGroup::is_silent(const pool::Node& node) const {
+    return !is_good(node) || node.breaker().metrics(Clock::now()).consecutive_failures != 0;
+}
+
+bool ClusterGroup::is_silent_at(const NodeAddress& address) {
+    const std::uint16_t number = nodes_.number_of(address);
+    return number == nobody || is_silent(*nodes_.at(number));
 }
 
 // A master whose breaker lets calls pass, else any; while none is known, the one that stands for all.

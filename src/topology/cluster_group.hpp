@@ -76,6 +76,8 @@ private:
     std::shared_ptr<pool::Node> anybody() const;
     bool is_good(const pool::Node& node) const;
     bool has_silent_master() const;
+    bool is_silent(const pool::Node& node) const;
+    bool is_silent_at(const NodeAddress& address);
 
     const Lane lane_;
     Pools pools_;

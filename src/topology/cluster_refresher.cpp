@@ -19,8 +19,12 @@ std::ostream& operator<<(std::ostream& out, const RefresherAction& action) {
     return out << ')';
 }
 
-ClusterRefresher::ClusterRefresher(Settings settings, std::function<double()> chance)
-    : settings_(std::move(settings)), chance_(std::move(chance)), pause_(settings_.first_pause) {}
+ClusterRefresher::ClusterRefresher(Settings settings, std::function<double()> chance,
+                                   std::function<bool(const NodeAddress&)> is_silent)
+    : settings_(std::move(settings)),
+      chance_(std::move(chance)),
+      is_silent_(std::move(is_silent)),
+      pause_(settings_.first_pause) {}
 
 ClusterRefresher::Actions ClusterRefresher::on_time(TimePoint now) {
     Actions actions;
@@ -46,6 +50,8 @@ void ClusterRefresher::begin(TimePoint now, Actions& actions) {
         });
         to_ask_.insert(to_ask_.end(), known.rbegin(), known.rend());
     }
+    // While a master hangs, its heir is not to be heard of after the whole patience with the one that hangs.
+    if (is_silent_) std::stable_partition(to_ask_.begin(), to_ask_.end(), is_silent_);
     failures_.clear();
     again_ = false;
     asking_ = true;
@@ -62,8 +68,11 @@ void ClusterRefresher::ask_next(TimePoint now, Actions& actions) {
     asking_ = false;
     next_ = now + spread(pause_);
     pause_ = std::min(pause_ * 2, settings_.longest_pause);
-    if (!map_)
-        actions.push_back({RefresherAction::Kind::absent, 0, {}, "no node of the Cluster gives its map: " + failures_});
+    if (!map_) {
+        RefresherAction& told = actions.emplace_back();
+        told.kind = RefresherAction::Kind::absent;
+        told.text = "no node of the Cluster gives its map: " + failures_;
+    }
 }
 
 ClusterRefresher::Actions ClusterRefresher::on_map(std::size_t number, SlotMap map, TimePoint now, bool uneasy) {

@@ -32,8 +32,8 @@ struct RefresherAction {
 };
 std::ostream& operator<<(std::ostream& out, const RefresherAction& action);
 
-/// One node is asked at a time, the next one when that fails: first those that the map names, begun at any of them, then
-/// the seeds. However many callers are sent elsewhere at once, it is refreshed once, and again soon after if more are.
+/// One node is asked at a time, the next one when that fails: first those that the map names, begun at any of them,
+/// then the seeds, and those that are silent last. However many callers are sent elsewhere at once, it is refreshed once, and again soon after if more are.
 class ClusterRefresher {
 public:
     struct Settings {
@@ -42,10 +42,12 @@ public:
         Duration hasty = std::chrono::milliseconds(20);            ///< between two refreshes that are asked for
         Duration first_pause = std::chrono::milliseconds(100);     ///< after all nodes have failed
         Duration longest_pause = std::chrono::seconds(2);          ///< it doubles up to this
-        Duration longest_unease = std::chrono::milliseconds(500);  ///< while a master is down: it doubles up to this
+        Duration longest_unease = std::chrono::milliseconds(250);  ///< while a master is down: it doubles up to this
     };
-    /// `chance` gives numbers in [0, 1), by which pauses are spread and the first node is chosen.
-    ClusterRefresher(Settings settings, std::function<double()> chance);
+    /// `chance` gives numbers in [0, 1), by which pauses are spread and the first node is chosen. `is_silent`: this node
+    /// did not answer others lately, so that its own answer may take all the time that it is given.
+    ClusterRefresher(Settings settings, std::function<double()> chance,
+                     std::function<bool(const NodeAddress&)> is_silent = {});
 
     using Actions = std::vector<RefresherAction>;
     Actions start(TimePoint now) { return on_time(now); }
@@ -70,6 +72,7 @@ private:
 
     Settings settings_;
     std::function<double()> chance_;
+    std::function<bool(const NodeAddress&)> is_silent_;
     std::optional<SlotMap> map_;
     std::vector<NodeAddress> to_ask_;  // in this refresh, the next one last
     std::string failures_;             // of this refresh

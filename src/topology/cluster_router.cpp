@@ -51,15 +51,22 @@ ClusterRouter::ClusterRouter(std::shared_ptr<ClusterPools> pools, std::shared_pt
       places_(rate),
       replicas_(pools_->replicas(), rate) {}
 
-// A slot that nobody serves: whoever is asked says so.
-Route ClusterRouter::route_of(std::uint16_t slot) noexcept {
+// Nobody's number is beyond every table.
+Route ClusterRouter::route(std::uint16_t slot) noexcept {
     if (slot >= slot_count) return roaming_.route();
     const std::uint16_t number = owners_.of(slot);
-    return number != ClusterGroup::nobody ? route_to(number) : roaming_.route();
+    if (const Route known = places_.known(number); known.pool != nullptr) [[likely]]
+        return known;
+    return open(number);
+}
+
+// A slot that nobody serves: whoever is asked says so.
+[[gnu::noinline]] Route ClusterRouter::open(std::uint16_t number) noexcept {
+    return number != ClusterGroup::nobody ? places_.open(number, pools_->at(number)) : roaming_.route();
 }
 
 Route ClusterRouter::reader(std::uint16_t slot, ReadFrom from, const pool::Node* avoid) noexcept {
-    const Route to_master = route_of(slot);
+    const Route to_master = route(slot);
     if (from == ReadFrom::master || slot >= slot_count) return to_master;
     return replicas_.reader(owners_.of(slot), to_master, from, avoid);
 }
@@ -74,11 +81,11 @@ std::optional<Detour> ClusterRouter::detour(const Error& answer, const pool::Nod
     if (of_replica && redirect->kind == Redirect::Kind::moved) {
         pools_->group().doubt();
         const std::uint16_t owner = owners_.of(redirect->slot);
-        if (owner != ClusterGroup::nobody) return Detour{route_to(owner), false};
+        if (owner != ClusterGroup::nobody) return Detour{open(owner), false};
     }
     const std::uint16_t number = pools_->group().redirected(*redirect);
     if (number == ClusterGroup::nobody) return std::nullopt;
-    return Detour{route_to(number), redirect->kind == Redirect::Kind::ask};
+    return Detour{open(number), redirect->kind == Redirect::Kind::ask};
 }
 
 std::optional<std::uint16_t> ClusterRouter::shard_from(std::uint32_t slot) const {

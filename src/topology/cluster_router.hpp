@@ -45,6 +45,7 @@ class ClusterRouter final : public Router {
 public:
     ClusterRouter(std::shared_ptr<ClusterPools> pools, std::shared_ptr<policy::RateLimit> rate);
 
+    Route route(std::uint16_t slot) noexcept override;
     Route reader(std::uint16_t slot, ReadFrom from, const pool::Node* avoid) noexcept override;
     Error no_reader(std::uint16_t slot) override { return replicas_.refusal(owners_.of(slot)); }
     std::optional<Detour> detour(const Error& answer, const pool::Node& asked) override;
@@ -54,10 +55,7 @@ public:
     void for_each_pool(const std::function<void(pool::Pool&)>& visit) override { pools_->for_each(visit); }
 
 private:
-    Route route_of(std::uint16_t slot) noexcept override;
-    Route route_to(std::uint16_t number) noexcept {
-        return places_.route_to(number, [this](std::uint16_t wanted) -> pool::Pool& { return pools_->at(wanted); });
-    }
+    Route open(std::uint16_t number) noexcept;
 
     const std::shared_ptr<ClusterPools> pools_;
     const SlotOwners& owners_;

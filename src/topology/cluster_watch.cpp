@@ -43,7 +43,8 @@ public:
         : executor_(executor),
           settings_(std::move(settings)),
           followers_(std::move(followers)),
-          refresher_(settings_.refresher, chance),
+          refresher_(settings_.refresher, chance,
+                     [this](const NodeAddress& address) { return followers_.is_silent(address); }),
           timer_(executor) {}
 
     void start() { perform(refresher_.start(Clock::now())); }

@@ -27,6 +27,7 @@ public:
     /// On the executor.
     struct Followers {
         std::function<std::shared_ptr<pool::Node>(const NodeAddress&)> node;  ///< null: it cannot be asked
+        std::function<bool(const NodeAddress&)> is_silent;                    ///< see ClusterRefresher
         std::function<bool()> uneasy;  ///< a master does not answer: see ClusterRefresher::on_map
         std::function<void(const SlotMap&)> adopt;
         std::function<void(std::string why)> absent;

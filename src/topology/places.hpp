@@ -26,27 +26,17 @@ struct Place {
 class Places {
 public:
     explicit Places(std::shared_ptr<policy::RateLimit> rate) : rate_(std::move(rate)) {}
-    /// `pool_of(number)` is the pool of one that is new.
-    template <class PoolOf>
-    Route route_to(std::uint16_t number, PoolOf&& pool_of) noexcept {
+    /// No pool: it was not asked for yet, see `open`.
+    Route known(std::uint16_t number) const noexcept {
         const Table& table = *table_.load(std::memory_order_acquire);
         if (number < table.size) [[likely]] {
             if (Place* const place = table.places[number].load(std::memory_order_acquire)) [[likely]]
                 return place->route();
         }
-        return open(number, pool_of(number));
+        return {};
     }
-
-private:
-    /// One that has become too small is kept, since somebody may be looking at it.
-    struct Table {
-        Table() noexcept : size(0) {}
-        explicit Table(std::size_t room) : size(room), places(new std::atomic<Place*>[room]()) {}
-        std::size_t size;
-        std::unique_ptr<std::atomic<Place*>[]> places;
-    };
-
-    [[gnu::noinline]] Route open(std::uint16_t number, pool::Pool& pool) noexcept {
+    /// `pool`: of one that is new.
+    Route open(std::uint16_t number, pool::Pool& pool) noexcept {
         const std::lock_guard lock(mutex_);
         const Table* table = table_.load(std::memory_order_relaxed);
         if (number >= table->size) {
@@ -63,6 +53,15 @@ private:
         table->places[number].store(&place, std::memory_order_release);
         return place.route();
     }
+
+private:
+    /// One that has become too small is kept, since somebody may be looking at it.
+    struct Table {
+        Table() noexcept : size(0) {}
+        explicit Table(std::size_t room) : size(room), places(new std::atomic<Place*>[room]()) {}
+        std::size_t size;
+        std::unique_ptr<std::atomic<Place*>[]> places;
+    };
 
     static inline const Table empty_;
     const std::shared_ptr<policy::RateLimit> rate_;

@@ -17,9 +17,9 @@ std::shared_ptr<policy::RateLimit> rate_of(const ProjectLimits& limits);
 class OnePoolRouter final : public Router {
 public:
     explicit OnePoolRouter(std::shared_ptr<pool::Pool> pool, std::shared_ptr<policy::RateLimit> rate = nullptr)
-        : pool_(std::move(pool)), tenant_(std::move(rate)) {
-        set_only({pool_.get(), &tenant_});
-    }
+        : pool_(std::move(pool)), tenant_(std::move(rate)) {}
+    Route only() noexcept override { return {pool_.get(), &tenant_}; }
+    Route route(std::uint16_t /*slot*/) noexcept override { return only(); }
     std::unique_ptr<Router> share(const pool::Tenant& project) override {
         return std::make_unique<OnePoolRouter>(pool_, project.rate());
     }

@@ -54,15 +54,13 @@ Route ReplicaWay::reader(std::uint16_t master, const Route& to_master, ReadFrom 
         case ReplicaSet::Choice::Kind::master: return to_master;
         case ReplicaSet::Choice::Kind::replica: break;
     }
-    return places_.route_to(choice.number,
-                            [&](std::uint16_t number) -> pool::Pool& { return pools_->at(number, *to_master.pool); });
+    const Route known = places_.known(choice.number);
+    return known.pool != nullptr ? known : places_.open(choice.number, pools_->at(choice.number, *to_master.pool));
 }
 
 ReplicatedRouter::ReplicatedRouter(std::shared_ptr<pool::Pool> master, std::shared_ptr<ReplicaPools> replicas,
                                    std::shared_ptr<policy::RateLimit> rate)
-    : master_(std::move(master)), replicas_(std::move(replicas)), place_(*master_, rate), way_(replicas_, rate) {
-    set_only(place_.route());
-}
+    : master_(std::move(master)), replicas_(std::move(replicas)), place_(*master_, rate), way_(replicas_, rate) {}
 
 Route ReplicatedRouter::reader(std::uint16_t /*slot*/, ReadFrom from, const pool::Node* avoid) noexcept {
     return from == ReadFrom::master ? place_.route() : way_.reader(0, place_.route(), from, avoid);

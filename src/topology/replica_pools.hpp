@@ -63,6 +63,8 @@ class ReplicatedRouter final : public Router {
 public:
     ReplicatedRouter(std::shared_ptr<pool::Pool> master, std::shared_ptr<ReplicaPools> replicas,
                      std::shared_ptr<policy::RateLimit> rate = nullptr);
+    Route only() noexcept override { return place_.route(); }
+    Route route(std::uint16_t /*slot*/) noexcept override { return only(); }
     Route reader(std::uint16_t slot, ReadFrom from, const pool::Node* avoid) noexcept override;
     Error no_reader(std::uint16_t /*slot*/) override { return way_.refusal(0); }
     std::unique_ptr<Router> share(const pool::Tenant& project) override;

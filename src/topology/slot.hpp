@@ -5,17 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "topology/crc16.hpp"
+
 namespace redoubt::topology {
 
 inline constexpr std::uint32_t slot_count = 16384;
 /// Of what has no keys: any node will do.
 inline constexpr std::uint16_t any_slot = 0xffff;
-
-/// CRC16 of the XMODEM kind (polynomial 0x1021, begun with 0, nothing reflected), as the Cluster specification's
-/// appendix A gives it.
-std::uint16_t crc16(std::string_view bytes) noexcept;
-/// The same of these bytes behind others, of which it was `before`.
-std::uint16_t crc16(std::string_view bytes, std::uint16_t before) noexcept;
 
 /// What of a key decides on its slot: if it has a `{`, and a `}` after that first `{` with something in between, then
 /// what is between them (up to the first such `}`), else the whole key. (Cluster specification, "Hash tags".)
@@ -33,13 +29,17 @@ public:
     /// Of the prefix with this behind it.
     std::uint16_t operator()(std::string_view rest) const noexcept;
     /// The prefix decides alone: all keys are in this slot. Else `any_slot`.
-    std::uint16_t only() const noexcept { return only_; }
+    std::uint16_t only() const noexcept { return only_ < slot_count ? only_ : any_slot; }
 
 private:
+    std::uint16_t of_braced(std::string_view rest) const noexcept;
+
+    // The prefix has a brace that is not closed in it, or not filled: each key is looked at whole.
+    static constexpr std::uint16_t odd = 0xfffe;
+
     std::uint16_t before_ = 0;  // CRC of the prefix
     std::uint16_t only_ = any_slot;
-    bool odd_ = false;    // the prefix has a brace that is not closed in it, or not filled: each key is looked at whole
-    std::string prefix_;  // kept for those alone
+    std::string prefix_;  // where it is odd
 };
 
 }  // namespace redoubt::topology

@@ -44,9 +44,11 @@ public:
     Router& operator=(const Router&) = delete;
 
     /// Commands go to the nodes of their keys, so that whoever has one has to know its slot.
-    bool is_spread() const noexcept { return only_.pool == nullptr; }
+    bool is_spread() noexcept { return only().pool == nullptr; }
+    /// The way of all commands; no pool: they do not all go the same way.
+    virtual Route only() noexcept { return {}; }
     /// The way of a command whose keys are in this slot (`any_slot`: it has none).
-    Route route(std::uint16_t slot = any_slot) noexcept { return is_spread() ? route_of(slot) : only_; }
+    virtual Route route(std::uint16_t slot = any_slot) noexcept = 0;
     /// The way of a command that only reads, for a caller who says which nodes may answer it. `avoid`: where it has just
     /// failed, null: nowhere. No pool: none may be asked, `no_reader` says why.
     virtual Route reader(std::uint16_t slot, ReadFrom from, const pool::Node* /*avoid*/) noexcept {
@@ -61,7 +63,7 @@ public:
     virtual std::optional<Detour> detour(const Error& /*answer*/, const pool::Node& /*asked*/) { return std::nullopt; }
     /// A pool that leads to whichever node serves the slot, also when that becomes another one: for what stays connected.
     /// Kept by the router.
-    virtual pool::Pool& following(std::uint16_t /*slot*/) { return *only_.pool; }
+    virtual pool::Pool& following(std::uint16_t /*slot*/) { return *only().pool; }
     /// The lowest slot, from this one on, that is the lowest of its node's: so each node has one. nullopt: there is none.
     virtual std::optional<std::uint16_t> shard_from(std::uint32_t /*slot*/) const { return std::nullopt; }
     /// Another project's way into the same pools, with a queue of its own and the project's rate.
@@ -71,12 +73,6 @@ public:
 
 protected:
     Router() = default;
-    /// All commands go there.
-    void set_only(Route only) noexcept { only_ = only; }
-    virtual Route route_of(std::uint16_t /*slot*/) noexcept { return only_; }
-
-private:
-    Route only_;
 };
 
 /// The nodes of a Cluster as its map says.

@@ -99,7 +99,7 @@ private:
     public:
         Call(dispatch::Dispatcher& dispatcher, const KeyPrefix& prefix, const CallOptions& options,
              const CommandView& command)
-            : AsyncCall(dispatcher, prefix, options, command.spec().name) {
+            : AsyncCall(dispatcher, prefix, &options_, command.spec().name), options_(options) {
             commands().add_place(dispatch::place_of(command.spec(), command.arguments(), dispatcher.key_slots()).slot,
                                  command.retry());
             commands().append(command, prefix);
@@ -121,6 +121,7 @@ private:
             delete this;
         }
         void destroy() noexcept override { delete this; }
+        const CallOptions options_;
         CallOutcome outcome_;
     };
 

@@ -48,7 +48,8 @@ public:
     /// There are no commands (an empty batch): it ends at once. Else there is at least one.
     void expect_nothing();
 
-    const CallOptions& options() const noexcept { return state_.options(); }
+    /// Null: there are none.
+    const CallOptions* options() const noexcept { return state_.options(); }
     std::string_view name() const noexcept { return name_; }
     /// Those of another, with what was wrong with them.
     void copy_commands(const AsyncCall& other);
@@ -77,7 +78,8 @@ public:
     void on_failure(const Error& error, FailureSource source) final;
 
 protected:
-    AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, const CallOptions& options,
+    /// `options` must live as long; null: there are none.
+    AsyncCall(Dispatcher& dispatcher, const KeyPrefix& prefix, const CallOptions* options,
               std::string_view name) noexcept
         : dispatcher_(dispatcher), reader_(*this, prefix, 1, ErrorTrust::full), state_(options), name_(name) {}
     ~AsyncCall() override = default;

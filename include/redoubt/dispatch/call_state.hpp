@@ -27,22 +27,29 @@ struct NamesPosition {
 /// Told the time; does nothing by itself.
 class CallState {
 public:
-    explicit CallState(const CallOptions& options) noexcept : options_(options) {}
-    CallState(Duration operation_timeout, const CallOptions& options, TimePoint now) noexcept : CallState(options) {
+    /// `options` must live as long; null: there are none.
+    explicit CallState(const CallOptions* options) noexcept : options_(options) {}
+    CallState(Duration operation_timeout, const CallOptions& options, TimePoint now) noexcept : CallState(&options) {
         begin(operation_timeout, now);
     }
+    CallState(Duration operation_timeout, CallOptions&& options, TimePoint now) = delete;
 
     /// The caller makes the call now: its deadline is set, from its options or else the configured time-out.
     void begin(Duration operation_timeout, TimePoint now) noexcept {
         start_ = now;
-        const Duration length = std::max(options_.deadline.value_or(operation_timeout), Duration::zero());
-        // A caller may say "never" by the largest duration.
-        deadline_ = length > TimePoint::max() - now ? TimePoint::max() : now + length;
+        deadline_ = has_own_deadline() ? within(*options_->deadline, now) : now + operation_timeout;
     }
 
-    const CallOptions& options() const noexcept { return options_; }
+    const CallOptions* options() const noexcept { return options_; }
+    const CallContext* context() const noexcept { return options_ != nullptr ? options_->context : nullptr; }
+    /// The caller asks for this many replicas.
+    ReplicaAcks replica_acks() const noexcept { return options_ != nullptr ? options_->replica_acks : ReplicaAcks{}; }
+    /// nullopt: from the master.
+    std::optional<ReadFrom> read_from() const noexcept {
+        return options_ != nullptr ? options_->read_from : std::nullopt;
+    }
     /// The caller has said when it ends.
-    bool has_own_deadline() const noexcept { return options_.deadline.has_value(); }
+    bool has_own_deadline() const noexcept { return options_ != nullptr && options_->deadline; }
     bool has_begun() const noexcept { return deadline_ != TimePoint{}; }
     TimePoint deadline() const noexcept { return deadline_; }
     TimePoint start() const noexcept { return start_; }
@@ -74,9 +81,15 @@ public:
                   TimePoint now) const;
 
 private:
+    // A caller may say "never" by the largest duration.
+    static TimePoint within(Duration length, TimePoint now) noexcept {
+        length = std::max(length, Duration::zero());
+        return length > TimePoint::max() - now ? TimePoint::max() : now + length;
+    }
+
     TimePoint start_{};
     TimePoint deadline_{};
-    CallOptions options_;
+    const CallOptions* options_;
     // With the attempts, so that it costs an everyday call nothing: one before the last may have been applied.
     static constexpr std::uint32_t maybe_applied = std::uint32_t{1} << 31;
     // And how often this attempt was sent elsewhere.

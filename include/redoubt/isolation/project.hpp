@@ -60,6 +60,12 @@ public:
     /// One given as words.
     result<Value> run_raw(std::span<const std::string_view> words, const CallOptions& options);
 
+    /// It may be appended just so to `into`, which is empty; in a Cluster `into` knows its place then.
+    bool is_plain(const CommandView& command, EncodedCommands& into) const noexcept {
+        if (spread_) [[unlikely]]
+            return place_by_first_key(command, into);
+        return command.invalid().empty();
+    }
     /// Encodes behind what is there; an error when the command may not be sent.
     std::optional<Error> encode(const CommandView& command, EncodedCommands& into) const {
         if (!command.invalid().empty()) return invalid(command);
@@ -72,12 +78,7 @@ public:
         return std::nullopt;
     }
     /// The same of a command that is a call of its own: one whose keys are in several slots of a Cluster may become several.
-    std::optional<Error> encode_alone(const CommandView& command, EncodedCommands& into) const {
-        if (!spread_) [[likely]]
-            return encode(command, into);
-        if (!command.invalid().empty()) return invalid(command);
-        return encode_over_slots(command.spec(), command.retry(), command.arguments(), command.block_time(), into);
-    }
+    std::optional<Error> encode_alone(const CommandView& command, EncodedCommands& into) const;
     /// The same of words; `rule` says how the reply is to be read.
     std::optional<Error> encode_raw(std::span<const std::string_view> words, EncodedCommands& into,
                                     ReplyRule& rule) const;
@@ -116,6 +117,7 @@ public:
 private:
     std::optional<Error> refuse_call(Error error, std::string_view operation, const CallOptions& options) const;
     std::optional<Error> invalid(const CommandView& command) const;
+    bool place_by_first_key(const CommandView& command, EncodedCommands& into) const noexcept;
     std::optional<Error> place(const CommandSpec& spec, RetryCategory retry, std::span<const Argument> arguments,
                                EncodedCommands& into) const;
     std::optional<Error> encode_over_slots(const CommandSpec& spec, RetryCategory retry,

@@ -48,7 +48,11 @@ public:
 
     /// Before the next one is appended: the slot of its keys, and its own category. For whoever has to know where commands
     /// go; all of them or none.
-    void add_place(std::uint16_t slot, RetryCategory retry);
+    void add_place(std::uint16_t slot, RetryCategory retry) {
+        if (count_ != 0 || slot_ != no_slot) [[unlikely]]
+            return add_further_place(slot, retry);
+        slot_ = slot;
+    }
     /// Of all keys; `no_slot` where nobody has said so.
     std::uint16_t slot() const noexcept { return slot_; }
     void set_slot(std::uint16_t slot) noexcept { slot_ = slot; }
@@ -110,6 +114,7 @@ private:
         return (heap_ ? heap_.get() : inline_) + size_;
     }
     void grow(std::size_t bytes);
+    void add_further_place(std::uint16_t slot, RetryCategory retry);
     void add_block_time(Duration block_time) noexcept;
 
     std::size_t size_ = 0;

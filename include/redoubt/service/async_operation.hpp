@@ -28,6 +28,7 @@
 #include <redoubt/dispatch/async_call.hpp>
 #include <redoubt/isolation/project.hpp>
 #include <redoubt/service/completion.hpp>
+#include <redoubt/service/handle.hpp>
 
 namespace redoubt::service {
 
@@ -43,7 +44,8 @@ public:
     };
     using Owner = std::unique_ptr<PendingCall, Destroy>;
 
-    static Owner make(const std::shared_ptr<isolation::Project>& project, const CallOptions& options,
+    /// `options`: null, or kept by `project`.
+    static Owner make(const std::shared_ptr<isolation::Project>& project, const CallOptions* options,
                       std::string_view name, Replies&& replies) {
         PendingCall* const place = Allocator().allocate(1);
         return Owner(::new (static_cast<void*>(place)) PendingCall(project, options, name, std::move(replies)));
@@ -239,7 +241,7 @@ private:
         return typename std::allocator_traits<decltype(allocator)>::template rebind_alloc<Derived>(allocator);
     }
 
-    PendingCall(const std::shared_ptr<isolation::Project>& project, const CallOptions& options, std::string_view name,
+    PendingCall(const std::shared_ptr<isolation::Project>& project, const CallOptions* options, std::string_view name,
                 Replies&& replies)
         : AsyncCall(project->dispatcher(), project->prefix(), options, name),
           project_(project),
@@ -346,18 +348,16 @@ public:
 private:
     // Nobody who is handed the initiation (a completion token) gets at the commands, which are isolated already.
     template <class Replies, class Completion, class Fill>
-    friend auto make_operation(const std::shared_ptr<isolation::Project>& project, const CallOptions& options,
-                               std::string_view name, Replies&& replies, Fill&& fill);
+    friend auto make_operation(const Handle& handle, std::string_view name, Replies&& replies, Fill&& fill);
     typename Call::Owner call;
 };
 
 /// The operation: to be awaited, or called with a completion token. `fill` puts the commands into the node.
 template <class Replies, class Completion, class Fill>
-auto make_operation(const std::shared_ptr<isolation::Project>& project, const CallOptions& options,
-                    std::string_view name, Replies&& replies, Fill&& fill) {
+auto make_operation(const Handle& handle, std::string_view name, Replies&& replies, Fill&& fill) {
     using Call = PendingCall<Replies, Completion>;
     using Signature = typename Completion::template signature<typename Replies::value_type>;
-    Initiation<Call> initiation(Call::make(project, options, name, std::move(replies)));
+    Initiation<Call> initiation(Call::make(handle.project, handle.given(), name, std::move(replies)));
     fill(*initiation.call);
     return boost::asio::async_initiate<const boost::asio::deferred_t, Signature>(std::move(initiation),
                                                                                  boost::asio::deferred);

@@ -14,7 +14,7 @@
 #include <redoubt/base/result.hpp>
 #include <redoubt/resp/value.hpp>
 #include <redoubt/service/commands.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 #include <redoubt/service/memory_report.hpp>
 #include <redoubt/service/pipeline.hpp>
 #include <redoubt/service/run_script.hpp>
@@ -164,7 +164,7 @@ public:
         return transact(TextList(&key, 1), attempts, std::move(fill));
     }
     AsyncProjectRedisClient with(const CallOptions& options) const {
-        return AsyncProjectRedisClient({handle_.project, options.merged_over(handle_.options)});
+        return AsyncProjectRedisClient(handle_.with(options.merged_over(handle_.options())));
     }
 
 private:
@@ -187,7 +187,7 @@ public:
     result<Reply> try_invoke(const Command<Reply>& command) const {
         service::SingleReply<Reply> reply(command.reader());
         service::SinkOf<service::SingleReply<Reply>> sink(reply);
-        if (auto error = handle_.project->run(command, sink, handle_.options)) return *error;
+        if (auto error = handle_.project->run(command, sink, handle_.options())) return *error;
         return reply.take();
     }
 
@@ -284,7 +284,7 @@ public:
         service::SingleReply<T> reply(static_cast<service::Reader<T>>(&read_reply));
         service::SinkOf<service::SingleReply<T>> sink(reply);
         const isolation::ScriptCall call{script.source(), script.sha1(), script.read_only(), keys, arguments};
-        if (auto error = handle_.project->run_script(call, sink, handle_.options)) return *error;
+        if (auto error = handle_.project->run_script(call, sink, handle_.options())) return *error;
         return reply.take();
     }
     /// Reads and writes as one, if nobody comes between: watches the keys, calls `fill` with the transaction, which reads
@@ -313,7 +313,7 @@ public:
     AsyncProjectRedisClient async() const { return AsyncProjectRedisClient(handle_); }
     /// A handle with its own defaults: `with({.deadline = 50ms, .retries = 0})`.
     ProjectIsolatedRedisClient with(const CallOptions& options) const {
-        return ProjectIsolatedRedisClient({handle_.project, options.merged_over(handle_.options)});
+        return ProjectIsolatedRedisClient(handle_.with(options.merged_over(handle_.options())));
     }
     const std::string& project_id() const noexcept { return handle_.project->id(); }
 

@@ -1,94 +1,42 @@
-// service: what every surface holds: the project, and the options of its calls; and how commands are executed on it,
-// blocking or async.
+// service: what every surface holds: the project, and the options of its calls.
 #pragma once
 
 #include <memory>
-#include <optional>
-#include <string_view>
 #include <utility>
 
-#include <redoubt/base/exceptions.hpp>
-#include <redoubt/base/result.hpp>
+#include <redoubt/dispatch/call.hpp>
 #include <redoubt/isolation/project.hpp>
-#include <redoubt/service/async_operation.hpp>
-#include <redoubt/service/replies.hpp>
 
 namespace redoubt::service {
 
 struct Handle {
+    Handle() = default;
+    explicit Handle(std::shared_ptr<isolation::Project> of) noexcept : project(std::move(of)) {}
+
+    /// The same project with these options, and none of its own.
+    Handle with(const CallOptions& options) const {
+        auto bound = std::make_shared<const Bound>(Bound{bound_ != nullptr ? bound_->project : project, options});
+        Handle handle;
+        handle.bound_ = bound.get();
+        isolation::Project* const same = project.get();
+        handle.project = std::shared_ptr<isolation::Project>(std::move(bound), same);
+        return handle;
+    }
+    const CallOptions& options() const noexcept { return bound_ != nullptr ? bound_->options : none; }
+    /// Null: there are none. They live as long as `project` or a copy of it.
+    const CallOptions* given() const noexcept { return bound_ != nullptr ? &bound_->options : nullptr; }
+
+    /// With options it is these that are counted, and they keep the project: so a call that keeps its project has its
+    /// options, too, and most calls, which have none, pay nothing for them.
     std::shared_ptr<isolation::Project> project;
-    CallOptions options;
-};
-
-/// Commands on their way into one call, with the first thing that was wrong with any of them.
-struct Gathered {
-    EncodedCommands commands;
-    std::optional<Error> refused;
-
-    void add(const Handle& handle, const CommandView& command) {
-        if (!refused) refused = handle.project->encode(command, commands);
-    }
-    /// The only one.
-    void add_alone(const Handle& handle, const CommandView& command) {
-        if (!refused) refused = handle.project->encode_alone(command, commands);
-    }
-};
-
-/// The calling thread waits; `try_` forms return `result`, the others throw.
-struct Blocking {
-    template <class Replies>
-    static result<typename Replies::value_type> try_run(const Handle& handle, Gathered&& gathered,
-                                                        std::string_view name, Replies replies) {
-        using Outcome = result<typename Replies::value_type>;
-        if (gathered.refused) {
-            handle.project->report_refusal(*gathered.refused, name, handle.options);
-            return Outcome(boost::system::in_place_error, *gathered.refused);
-        }
-        if (gathered.commands.count() == 0) return replies.take();
-        SinkOf<Replies> sink(replies);
-        if (auto error = handle.project->run(gathered.commands, name, sink, handle.options)) {
-            return Outcome(boost::system::in_place_error, *error);
-        }
-        return taken(replies, *handle.project, name);
-    }
-    template <class Replies>
-    static typename Replies::value_type run(const Handle& handle, Gathered&& gathered, std::string_view name,
-                                            Replies replies) {
-        return try_run(handle, std::move(gathered), name, std::move(replies)).value();
-    }
-};
-
-/// An Asio operation, to be awaited or called with a token.
-struct Async {
-    /// One command, encoded into the operation itself.
-    template <class Completion, class Reply>
-    static auto start(const Handle& handle, const Command<Reply>& command) {
-        return make_operation<SingleReply<Reply>, Completion>(
-            handle.project, handle.options, command.name(), SingleReply<Reply>(command.reader()),
-            [&](dispatch::AsyncCall& call) {
-                if (auto refusal = handle.project->encode_alone(command, call.commands()))
-                    call.refuse(std::move(*refusal));
-            });
-    }
-    template <class Replies>
-    static auto try_run(const Handle& handle, Gathered&& gathered, std::string_view name, Replies replies) {
-        return start_gathered<ResultCompletion>(handle, gathered, name, std::move(replies));
-    }
-    template <class Replies>
-    static auto run(const Handle& handle, Gathered&& gathered, std::string_view name, Replies replies) {
-        return start_gathered<ThrowingCompletion>(handle, gathered, name, std::move(replies));
-    }
 
 private:
-    template <class Completion, class Replies>
-    static auto start_gathered(const Handle& handle, Gathered& gathered, std::string_view name, Replies&& replies) {
-        return make_operation<Replies, Completion>(handle.project, handle.options, name, std::move(replies),
-                                                   [&](dispatch::AsyncCall& call) {
-                                                       call.commands() = std::move(gathered.commands);
-                                                       if (call.commands().count() == 0) call.expect_nothing();
-                                                       if (gathered.refused) call.refuse(std::move(*gathered.refused));
-                                                   });
-    }
+    struct Bound {
+        std::shared_ptr<isolation::Project> project;
+        CallOptions options;
+    };
+    static inline const CallOptions none{};
+    const Bound* bound_ = nullptr;
 };
 
 }  // namespace redoubt::service

@@ -13,7 +13,7 @@
 #include <boost/json/object.hpp>
 
 #include <redoubt/base/clock.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 
 namespace redoubt {
 

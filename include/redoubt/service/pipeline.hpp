@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <redoubt/service/commands.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 
 namespace redoubt {
 

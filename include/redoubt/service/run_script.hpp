@@ -13,7 +13,7 @@
 #include <redoubt/isolation/script_gate.hpp>
 #include <redoubt/isolation/script_in_exec.hpp>
 #include <redoubt/resp/read_reply.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 #include <redoubt/service/script.hpp>
 
 namespace redoubt::service {
@@ -67,9 +67,9 @@ private:
 /// server says itself.
 template <class T, class Encode>
 auto script_step(const Handle& handle, TimePoint deadline, std::string_view name, bool wrapped, const Encode& encode) {
-    CallOptions options = handle.options;
+    CallOptions options = handle.options();
     options.deadline = std::max(deadline - Clock::now(), Duration::zero());
-    return make_operation<ScriptReply<T>, ResultCompletion>(handle.project, options, name, ScriptReply<T>(wrapped),
+    return make_operation<ScriptReply<T>, ResultCompletion>(handle.with(options), name, ScriptReply<T>(wrapped),
                                                             [&](dispatch::AsyncCall& call) {
                                                                 if (!wrapped) call.distrust_errors();
                                                                 if (auto refused = encode(call.commands()))
@@ -81,11 +81,11 @@ template <class T>
 boost::asio::awaitable<T> run_script(Handle handle, OwnedScriptCall script) {
     using boost::asio::use_awaitable;
     const isolation::Project& project = *handle.project;
-    const TimePoint deadline = project.deadline_of(handle.options, Clock::now());
+    const TimePoint deadline = project.deadline_of(handle.options(), Clock::now());
     isolation::ScriptGate* const gate = project.script_gate();
     const auto refuse = [&](Error why) {
         const Error refused = project.refusal(std::move(why), "EVALSHA");
-        project.report_refusal(refused, "EVALSHA", handle.options);
+        project.report_refusal(refused, "EVALSHA", handle.options());
         raise(refused);
     };
     if (gate == nullptr) refuse(isolation::Project::no_scripts());

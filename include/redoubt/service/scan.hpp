@@ -17,7 +17,7 @@
 #include <vector>
 
 #include <redoubt/resp/cmd.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 
 namespace redoubt {
 

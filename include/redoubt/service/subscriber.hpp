@@ -14,7 +14,7 @@
 
 #include <redoubt/connection/subscription_event.hpp>
 #include <redoubt/service/commands.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 
 namespace redoubt {
 

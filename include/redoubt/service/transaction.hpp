@@ -11,7 +11,7 @@
 #include <utility>
 
 #include <redoubt/service/commands.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 #include <redoubt/service/watched.hpp>
 
 namespace redoubt {

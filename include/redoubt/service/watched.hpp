@@ -8,7 +8,7 @@
 
 #include <redoubt/resp/cmd.hpp>
 #include <redoubt/resp/read_reply.hpp>
-#include <redoubt/service/handle.hpp>
+#include <redoubt/service/execution.hpp>
 
 namespace redoubt {
 
@@ -103,10 +103,10 @@ struct AsyncWatched {
         if (!gathered.refused && (!watched || watched.project_ != handle.project)) {
             gathered.refused = nothing_watched(handle);
         }
-        CallOptions once = handle.options;
+        CallOptions once = handle.options();
         once.retries = 0;
         return make_operation<HeldReplies<Outcome>, Completion>(
-            handle.project, once, "MULTI", HeldReplies<Outcome>(std::move(replies), std::move(watched.hold_)),
+            handle.with(once), "MULTI", HeldReplies<Outcome>(std::move(replies), std::move(watched.hold_)),
             [&](dispatch::AsyncCall& call) {
                 call.commands() = std::move(gathered.commands);
                 call.want_own_connection();
@@ -119,8 +119,8 @@ template <class Completion>
 auto start_watch(const Handle& handle, TextList keys) {
     Gathered gathered;
     add_watch(gathered, handle, keys);
-    return make_operation<WatchReplies, Completion>(handle.project, handle.options, "WATCH",
-                                                    WatchReplies(handle.project), [&](dispatch::AsyncCall& call) {
+    return make_operation<WatchReplies, Completion>(handle, "WATCH", WatchReplies(handle.project),
+                                                    [&](dispatch::AsyncCall& call) {
                                                         call.commands() = std::move(gathered.commands);
                                                         call.want_own_connection();
                                                         if (gathered.refused) call.refuse(std::move(*gathered.refused));
