@@ -1,6 +1,7 @@
 // pool: the pure accounts of one pool: who may open a connection, and whose turn it is. No clock, no lock.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,7 +16,8 @@ class Ledger {
 public:
     static constexpr std::size_t kept_for_shared = 2;
 
-    Ledger(std::size_t capacity, std::size_t max_waiting) noexcept : capacity_(capacity), max_waiting_(max_waiting) {}
+    Ledger(std::size_t capacity, std::size_t max_waiting) noexcept
+        : capacity_(count(capacity)), max_waiting_(count(max_waiting)) {}
 
     enum class Grant : std::uint8_t {
         idle,    ///< take one that rests
@@ -64,8 +66,13 @@ private:
     Grant grant() noexcept;
     bool may_lease() const noexcept { return leased_ + opening_ + extra_ < leasable(); }
 
-    std::size_t capacity_;
-    std::size_t max_waiting_;
+    // No process has more connections, or callers, than this counts.
+    static std::uint32_t count(std::size_t wanted) noexcept {
+        return static_cast<std::uint32_t>(std::min<std::size_t>(wanted, UINT32_MAX));
+    }
+
+    std::uint32_t capacity_;
+    std::uint32_t max_waiting_;
     std::uint32_t idle_ = 0;
     std::uint32_t leased_ = 0;
     std::uint32_t shared_ = 0;

@@ -17,25 +17,24 @@ constexpr auto spare_patience = std::chrono::milliseconds(100);
 }  // namespace
 
 Pool::Pool(Private, std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-           std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor,
-           std::shared_ptr<Identity> identity)
+           std::shared_ptr<const PoolSettings> settings, Lane lane, std::shared_ptr<Identity> identity)
     : connections_(
           std::make_shared<Connections>(std::move(node), std::move(budget), std::move(settings), std::move(identity))),
       retry_budget_(connections_->settings().retry_tokens, connections_->settings().retry_refill),
-      executor_(std::move(executor)) {}
+      lane_(std::move(lane)) {}
 
 std::shared_ptr<Pool> Pool::create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-                                   std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor,
+                                   std::shared_ptr<const PoolSettings> settings, Lane lane,
                                    std::shared_ptr<Identity> identity) {
-    return std::make_shared<Pool>(Private{}, std::move(node), std::move(budget), std::move(settings),
-                                  std::move(executor), std::move(identity));
+    return std::make_shared<Pool>(Private{}, std::move(node), std::move(budget), std::move(settings), std::move(lane),
+                                  std::move(identity));
 }
 
 Pool::~Pool() = default;
 
 AsyncPool& Pool::make_async() {
     const auto figures = std::make_shared<AsyncFigures>();
-    async_ = std::make_shared<AsyncPool>(executor_, connections_, figures);
+    async_ = std::make_shared<AsyncPool>(lane_, connections_, figures);
     async_published_.store(figures.get(), std::memory_order_release);
     if (const std::optional<Error> closed = connections_->closed()) async_->close(*closed);
     return *async_;
@@ -101,7 +100,7 @@ PoolFigures Pool::figures() const {
 
 void Pool::move_to(std::shared_ptr<Node> node) {
     if (!connections_->move_to(std::move(node))) return;
-    boost::asio::post(executor_, [self = shared_from_this()] {
+    boost::asio::post(lane_, [self = shared_from_this()] {
         self->retry_budget_.restore();
         if (self->async_) self->async_->leave_node(connection::moved_error());
     });

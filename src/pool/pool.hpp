@@ -10,8 +10,8 @@
 #include <optional>
 #include <vector>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include <redoubt/base/result.hpp>
 
@@ -44,13 +44,14 @@ class Pool final : public std::enable_shared_from_this<Pool> {
     struct Private {};  // for create()
 
 public:
+    /// Where its async side runs: one word, where any_io_executor takes six.
+    using Lane = boost::asio::io_context::executor_type;
+
     static std::shared_ptr<Pool> create(std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-                                        std::shared_ptr<const PoolSettings> settings,
-                                        boost::asio::any_io_executor executor,
+                                        std::shared_ptr<const PoolSettings> settings, Lane lane,
                                         std::shared_ptr<Identity> identity = nullptr);
     Pool(Private, std::shared_ptr<Node> node, std::shared_ptr<ConnectionBudget> budget,
-         std::shared_ptr<const PoolSettings> settings, boost::asio::any_io_executor executor,
-         std::shared_ptr<Identity> identity);
+         std::shared_ptr<const PoolSettings> settings, Lane lane, std::shared_ptr<Identity> identity);
     ~Pool();
 
     /// See BlockingSide.
@@ -62,7 +63,7 @@ public:
     void forget(const std::shared_ptr<NodeWire>& wire) { blocking().forget(wire); }
     std::optional<Error> pause_until(TimePoint time) { return blocking().pause_until(time); }
 
-    /// The async side; on its executor only.
+    /// The async side; on its lane only.
     AsyncPool& async() { return async_ ? *async_ : make_async(); }
     Node& node() noexcept { return connections_->node(); }
     /// The node's, within the pool's own limits.
@@ -74,16 +75,16 @@ public:
     /// A connection of its own that listens, once `async().adopt` has it.
     std::shared_ptr<Listener> listen(const connection::SubscriptionSettings& settings,
                                      const Listener::Backoff& backoff) const {
-        return std::make_shared<Listener>(executor_, connections_, settings, backoff);
+        return std::make_shared<Listener>(lane_, connections_, settings, backoff);
     }
 
-    /// Closes what was unused or lived for too long. On the executor.
+    /// Closes what was unused or lived for too long. On the lane.
     void tidy(TimePoint now);
     /// See Connections.
     void set_name(std::shared_ptr<const std::string> name) { connections_->set_name(std::move(name)); }
     std::string_view name() const noexcept { return connections_->name(); }
     bool keeps_spares() const noexcept { return connections_->settings().min_idle != 0; }
-    /// Opens connections until `min_idle` are there. On the executor.
+    /// Opens connections until `min_idle` are there. On the lane.
     boost::asio::awaitable<void> open_spares();
     /// Closes one resting connection: true when there was one.
     bool close_one_idle() { return connections_->close_one_idle(); }
@@ -91,7 +92,7 @@ public:
     PoolFigures figures() const;
     /// Goes to another node: what is under way at the old one fails (what was not sent may be tried at once, see
     /// `connection::is_moved`), those who wait for a connection wait for one to the new one, and who pauses between two
-    /// attempts is woken. Nothing, once it is closed. Any thread; the async side follows on its executor.
+    /// attempts is woken. Nothing, once it is closed. Any thread; the async side follows on its lane.
     void move_to(std::shared_ptr<Node> node);
     /// Why it takes no more calls, once it does not.
     std::optional<Error> closed() const { return connections_->closed(); }
@@ -100,7 +101,7 @@ public:
     bool is_busy() const;
     /// Fails all blocking callers and closes their connections.
     void close(const Error& error);
-    /// The same of the async side, on its executor.
+    /// The same of the async side, on its lane.
     void close_async(const Error& error);
     void stop_async_intake(const Error& error);
     bool is_busy_async() const { return async_ && async_->is_busy(); }
@@ -121,7 +122,7 @@ private:
     std::shared_ptr<Connections> connections_;
     policy::RetryBudget retry_budget_;
     std::once_flag blocking_once_;  // here it takes no room
-    boost::asio::any_io_executor executor_;
+    Lane lane_;
     std::shared_ptr<AsyncPool> async_;
     std::shared_ptr<BlockingSide> blocking_;
     std::atomic<BlockingSide*> blocking_published_{nullptr};
