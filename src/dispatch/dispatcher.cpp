@@ -107,13 +107,20 @@ const std::shared_ptr<base::TelemetryList>& CallSettings::no_telemetry() {
     return nobody;
 }
 
+std::unique_ptr<Dispatcher::Extras> Dispatcher::extras_with(std::unique_ptr<topology::Router> scan_router) {
+    if (!scan_router) return nullptr;
+    auto extras = std::make_unique<Extras>();
+    extras->scan_router = std::move(scan_router);
+    return extras;
+}
+
 Dispatcher::Dispatcher(std::unique_ptr<topology::Router> router, std::shared_ptr<const CallSettings> settings,
                        std::shared_ptr<const ErrorOrigin> origin, Lane lane, std::shared_ptr<void> lane_keeper,
                        std::unique_ptr<topology::Router> scan_router)
     : lane_keeper_(std::move(lane_keeper)),
       router_(std::move(router)),
-      scan_router_(std::move(scan_router)),
-      only_(scan_router_ == nullptr ? router_->only() : topology::Route{}),
+      extras_(extras_with(std::move(scan_router))),
+      only_(extras_ == nullptr ? router_->only() : topology::Route{}),
       settings_(std::move(settings)),
       origin_(std::move(origin)),
       lane_(std::move(lane)) {}
@@ -286,8 +293,7 @@ std::optional<Error> Dispatcher::run_parts(const EncodedCommands& commands, std:
 std::optional<topology::Detour> Dispatcher::detour(CallState& state, Error& error, const pool::Node& asked, bool scans,
                                                    TimePoint now) {
     if (error.certainty != Certainty::rejected || error.stage != Stage::reply) return std::nullopt;
-    topology::Router& router = scans && scan_router_ != nullptr ? *scan_router_ : *router_;
-    std::optional<topology::Detour> elsewhere = router.detour(error, asked);
+    std::optional<topology::Detour> elsewhere = router_for(scans).detour(error, asked);
     if (!elsewhere || state.may_follow(now)) return elsewhere;
     // Another moment may lift that: it is tried again as after a connection's failure.
     Error lost =

@@ -98,9 +98,7 @@ public:
     /// Whoever has commands must say in which slot they are.
     bool is_spread() const noexcept { return router_->is_spread(); }
     topology::Route route(bool scans = false, std::uint16_t slot = no_slot) noexcept {
-        if (scans && scan_router_ != nullptr) [[unlikely]]
-            return scan_router_->route(slot);
-        return router_->route(slot);
+        return router_for(scans).route(slot);
     }
     /// The way of all calls; no pool: they do not all have the same.
     topology::Route only() const noexcept { return only_; }
@@ -119,14 +117,27 @@ public:
     }
 
     /// Of the project's keys, where commands are spread. Set once, before the first call.
-    const topology::KeySlots& key_slots() const noexcept { return *key_slots_; }
+    const topology::KeySlots& key_slots() const noexcept { return *extras_->key_slots; }
     void set_key_slots(const topology::KeySlots& slots) {
-        key_slots_ = std::make_unique<const topology::KeySlots>(slots);
+        if (!extras_) extras_ = std::make_unique<Extras>();
+        extras_->key_slots.emplace(slots);
     }
     /// The project has a user of its own at the server.
-    bool has_own_user() const noexcept { return scan_router_ != nullptr; }
+    bool has_own_user() const noexcept { return extras_ != nullptr && extras_->scan_router != nullptr; }
 
 private:
+    // What most projects have not, behind one word of each. Complete before the first call.
+    struct Extras {
+        std::unique_ptr<topology::Router> scan_router;  // of a pool that others use, too, and that its owner closes
+        std::optional<topology::KeySlots> key_slots;
+    };
+    static std::unique_ptr<Extras> extras_with(std::unique_ptr<topology::Router> scan_router);
+    topology::Router& router_for(bool scans) noexcept {
+        if (scans && has_own_user()) [[unlikely]]
+            return *extras_->scan_router;
+        return *router_;
+    }
+
     void report_start(CallReport& report, Telemetry& telemetry, const Request& request, const CallState& state) const;
     /// One of several commands that were executed together was answered with an error.
     void note_inner_error(CallReport& report, const ReplySink& sink, const CallState& state) const;
@@ -148,9 +159,8 @@ private:
     bool starts_refused_ = false;
     const std::uint32_t generation_ = base::process_generation();
     std::unique_ptr<topology::Router> router_;
-    std::unique_ptr<topology::Router> scan_router_;  // of a pool that others use, too, and that its owner closes
+    std::unique_ptr<Extras> extras_;
     const topology::Route only_;
-    std::unique_ptr<const topology::KeySlots> key_slots_;
     std::shared_ptr<const CallSettings> settings_;  // one for all projects
     std::shared_ptr<const ErrorOrigin> origin_;
     Lane lane_;
