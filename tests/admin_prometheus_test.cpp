@@ -57,6 +57,17 @@ PrometheusSource full_source() {
     node.state = CircuitState::open;
     node.connections_opened = 7;
     source.snapshot.nodes = {node};
+    ReplicaSnapshot replica;
+    replica.node.endpoint = "localhost:5241";
+    replica.master = "localhost:5240";
+    replica.lag = std::chrono::milliseconds(1500);
+    replica.answer_time = std::chrono::microseconds(250);
+    ReplicaSnapshot unknown;
+    unknown.node.endpoint = "localhost:5242";
+    unknown.master = "localhost:5240";
+    source.snapshot.replicas = {replica, unknown};
+    source.snapshot.cluster = ClusterSnapshot{
+        {{"localhost:5240", true, true, 16370}, {"localhost:5241", false, false, 16370}}, {{3, 3}, {16371, 16383}}};
     source.snapshot.memory = MemorySnapshot{"warning", 0.85, 85, 100};
     source.health = "degraded";
     source.memory_warning_ratio = 0.8;
@@ -139,7 +150,13 @@ TEST(PrometheusText, SaysTheFigures) {
           "db_client_connections{db_client_connection_pool_name=\"alpha\",db_client_connection_state=\"idle\"} 1\n",
           "redoubt_circuit_breaker_state{server_address=\"localhost:5240\",state=\"open\"} 1\n",
           "redoubt_circuit_breaker_state{server_address=\"localhost:5240\",state=\"closed\"} 0\n",
-          "redoubt_memory_utilization_ratio 0.85\n", "redoubt_health_status{status=\"degraded\"} 1\n",
+          "redoubt_replica_lag_seconds{server_address=\"localhost:5241\",master=\"localhost:5240\"} 1.5\n",
+          "redoubt_replica_answer_seconds{server_address=\"localhost:5241\",master=\"localhost:5240\"} 0.00025\n",
+          "redoubt_replica_within_bound{server_address=\"localhost:5242\",master=\"localhost:5240\"} 0\n",
+          "redoubt_cluster_slots{server_address=\"localhost:5240\",role=\"master\"} 16370\n",
+          "redoubt_cluster_node_online{server_address=\"localhost:5241\",role=\"replica\"} 0\n",
+          "redoubt_cluster_uncovered_slots 14\n", "redoubt_memory_utilization_ratio 0.85\n",
+          "redoubt_health_status{status=\"degraded\"} 1\n",
           "redoubt_retries_total{db_client_connection_pool_name=\"alpha\"} 6\n",
           // An id with a quote could not be a project's; but nothing may ever break the text.
           "db_client_operation_duration_seconds_bucket{db_operation_name=\"GET\",db_system_name=\"redis\","
@@ -147,6 +164,8 @@ TEST(PrometheusText, SaysTheFigures) {
           "error_type=\"RedisOperationTimeoutException\"", "le=\"+Inf\"} 1\n"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << " in\n" << text;
     }
+    // What is not known is not told.
+    EXPECT_EQ(text.find("redoubt_replica_lag_seconds{server_address=\"localhost:5242\""), std::string::npos);
 }
 
 TEST(PrometheusText, PromtoolTakesIt) {
@@ -274,7 +293,7 @@ TEST(Observability, PromtoolTakesTheRulesAndTheyFire) {
     const std::string folder = source_dir + "/observability/";
     const Ran checked = promtool({"check", "rules", folder + "redoubt-alerts.yml"});
     EXPECT_EQ(checked.status, 0) << checked.out << checked.err;
-    EXPECT_NE(checked.out.find("SUCCESS: 12 rules found"), std::string::npos) << checked.out;
+    EXPECT_NE(checked.out.find("SUCCESS: 14 rules found"), std::string::npos) << checked.out;
     const Ran fired = promtool({"test", "rules", folder + "redoubt-alerts-test.yml"});
     EXPECT_EQ(fired.status, 0) << fired.out << fired.err;
     // Each rule is fired there.

@@ -2,8 +2,10 @@
 #include "admin/prometheus_text.hpp"
 
 #include <array>
+#include <chrono>
 #include <initializer_list>
 #include <locale>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -149,6 +151,42 @@ void add_nodes(Families& out, const std::vector<NodeSnapshot>& nodes) {
     for (const NodeSnapshot& node : nodes) out.add({{server, node.endpoint}}, node.connections_failed);
 }
 
+// What reads from replicas go by; none where nobody has read from one.
+void add_replicas(Families& out, const std::vector<ReplicaSnapshot>& replicas) {
+    const auto each = [&](const auto& value) {
+        for (const ReplicaSnapshot& one : replicas) {
+            const std::optional<double> told = value(one);
+            if (told) out.add({{"server_address", one.node.endpoint}, {"master", one.master}}, *told);
+        }
+    };
+    const auto seconds = [](const std::optional<Duration>& duration) -> std::optional<double> {
+        if (!duration) return std::nullopt;
+        return std::chrono::duration<double>(*duration).count();
+    };
+    out.gauge("redoubt_replica_lag_seconds", "A replica has all that its master had so long ago; none: not known");
+    each([&](const ReplicaSnapshot& one) { return seconds(one.lag); });
+    out.gauge("redoubt_replica_answer_seconds", "How long a replica takes to answer, smoothed; none: not known");
+    each([&](const ReplicaSnapshot& one) { return seconds(one.answer_time); });
+    out.gauge("redoubt_replica_within_bound", "1 while a replica's lag lets it be read from, else 0");
+    each([](const ReplicaSnapshot& one) { return std::optional(one.within_bound ? 1.0 : 0.0); });
+}
+
+// None where there is no Cluster, or its map is not known.
+void add_cluster(Families& out, const std::optional<ClusterSnapshot>& cluster) {
+    const auto each = [&](const auto& value) {
+        if (!cluster) return;
+        for (const ClusterSnapshot::Member& one : cluster->members) {
+            out.add({{"server_address", one.endpoint}, {"role", one.master ? "master" : "replica"}}, value(one));
+        }
+    };
+    out.gauge("redoubt_cluster_slots", "Slots that a Cluster's node serves; a replica serves none");
+    each([](const ClusterSnapshot::Member& one) { return one.slots; });
+    out.gauge("redoubt_cluster_node_online", "1 while a node is online in the eyes of the others, else 0");
+    each([](const ClusterSnapshot::Member& one) { return one.online ? 1 : 0; });
+    out.gauge("redoubt_cluster_uncovered_slots", "Slots that no master serves: their keys cannot be used");
+    if (cluster) out.add({}, cluster->uncovered_slots());
+}
+
 void add_memory(Families& out, const PrometheusSource& source) {
     const auto& memory = source.snapshot.memory;
     out.gauge("redoubt_memory_usage_bytes", "Memory that the server used when the monitor looked last");
@@ -192,6 +230,8 @@ std::string prometheus_text(const PrometheusSource& source, base::BoundedLabels&
     add_connection_times(out, source.calls);
     add_pools(out, service::pools_by_label(source.snapshot, pools));
     add_nodes(out, source.snapshot.nodes);
+    add_replicas(out, source.snapshot.replicas);
+    add_cluster(out, source.snapshot.cluster);
     add_memory(out, source);
     add_service(out, source);
     std::ostringstream text;

@@ -79,6 +79,7 @@ struct EmbeddedCluster::Impl {
     void start_all();
     void join();
     std::string configuration(std::uint16_t bus_port) const;
+    void set_slot(std::size_t node, std::uint32_t slot, std::string_view state, std::size_t other) const;
     std::string what_is_missing() const;
     std::size_t number_of(const std::string& id) const;
     /// Who serves the slot in this node's eyes; as many as there are nodes: nobody.
@@ -238,10 +239,18 @@ std::size_t EmbeddedCluster::wait_for_another_owner(std::uint32_t slot, std::siz
     return found;
 }
 
+// Said again it changes nothing, and Valkey refuses it (NOREPLICAS) while a replica does not confirm it soon enough.
+void EmbeddedCluster::Impl::set_slot(std::size_t node, std::uint32_t slot, std::string_view state,
+                                     std::size_t other) const {
+    wait_until("CLUSTER SETSLOT", options.start_timeout, [&] {
+        (void)ask(places.at(node), {"CLUSTER", "SETSLOT", std::to_string(slot), state, ids.at(other)});
+        return std::string();
+    });
+}
+
 void EmbeddedCluster::begin_move(std::uint32_t slot, std::size_t from, std::size_t to) const {
-    const std::string number = std::to_string(slot);
-    ask_or_raise(impl_->places.at(to), "IMPORTING", {"CLUSTER", "SETSLOT", number, "IMPORTING", impl_->ids.at(from)});
-    ask_or_raise(impl_->places.at(from), "MIGRATING", {"CLUSTER", "SETSLOT", number, "MIGRATING", impl_->ids.at(to)});
+    impl_->set_slot(to, slot, "IMPORTING", from);
+    impl_->set_slot(from, slot, "MIGRATING", to);
 }
 
 void EmbeddedCluster::end_move(std::uint32_t slot, std::size_t from, std::size_t to) const {
@@ -265,10 +274,9 @@ void EmbeddedCluster::end_move(std::uint32_t slot, std::size_t from, std::size_t
                                      "embedded servers: MIGRATE: " + answer.substr(1, answer.size() - 3)));
         }
     }
-    const std::string& id = impl_->ids.at(to);
     // The new owner first, so that at no moment a node sends callers to one that would send them back.
-    ask_or_raise(impl_->places.at(to), "SETSLOT NODE", {"CLUSTER", "SETSLOT", number, "NODE", id});
-    ask_or_raise(source, "SETSLOT NODE", {"CLUSTER", "SETSLOT", number, "NODE", id});
+    impl_->set_slot(to, slot, "NODE", to);
+    impl_->set_slot(from, slot, "NODE", to);
 }
 
 void EmbeddedCluster::move_slots(std::uint32_t first, std::uint32_t count, std::size_t from, std::size_t to) const {

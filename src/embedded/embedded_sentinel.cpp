@@ -263,7 +263,10 @@ void EmbeddedSentinel::restart(std::size_t node) {
 }
 
 void EmbeddedSentinel::wait_until_whole(Duration patience) const {
-    wait_until("whole group", patience, [&] { return impl_->what_is_missing(); });
+    wait_until("whole group", patience, [&] {
+        impl_->hurry_sentinels();  // one that was started again does not remember it
+        return impl_->what_is_missing();
+    });
 }
 
 }  // namespace redoubt

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include <opentelemetry/context/context.h>
@@ -94,7 +95,36 @@ void tell_memory(const Bounded& all, const Sink& sink, Value value) {
     sink.tell(static_cast<double>(value(*all.snapshot.memory)), attributes);
 }
 
-enum class Kind : std::uint8_t { counter, up_down, gauge, ratio };
+// A value that is not known is not told.
+template <class Value>
+void tell_replicas(const Bounded& all, const Sink& sink, Value value) {
+    for (const ReplicaSnapshot& replica : all.snapshot.replicas) {
+        const std::optional<double> known = value(replica);
+        if (!known) continue;
+        Attributes attributes;
+        add_server(attributes, replica.node.endpoint);
+        attributes.add(attribute::master, std::string_view(replica.master));
+        sink.tell(*known, attributes);
+    }
+}
+
+template <class Value>
+void tell_members(const Bounded& all, const Sink& sink, Value value) {
+    if (!all.snapshot.cluster) return;
+    for (const ClusterSnapshot::Member& member : all.snapshot.cluster->members) {
+        Attributes attributes;
+        add_server(attributes, member.endpoint);
+        attributes.add(attribute::role, std::string_view(member.master ? "master" : "replica"));
+        sink.tell(static_cast<double>(value(member)), attributes);
+    }
+}
+
+std::optional<double> known_seconds(const std::optional<Duration>& duration) noexcept {
+    if (!duration) return std::nullopt;
+    return seconds(*duration);
+}
+
+enum class Kind : std::uint8_t { counter, up_down, gauge, real };
 
 struct Row {
     const char* name;
@@ -107,6 +137,8 @@ struct Row {
 using Pool = const PoolSnapshot&;
 using Node = const NodeSnapshot&;
 using Memory = const MemorySnapshot&;
+using Replica = const ReplicaSnapshot&;
+using Member = const ClusterSnapshot::Member&;
 
 constexpr std::array rows{
     Row{metric::connection_count, "Connections that are open, by state", "{connection}", Kind::up_down, tell_count},
@@ -140,9 +172,34 @@ constexpr std::array rows{
         [](const Bounded& all, const Sink& sink) { tell_memory(all, sink, [](Memory m) { return m.usage_bytes; }); }},
     Row{metric::memory_limit, "Memory that the server may use", "By", Kind::up_down,
         [](const Bounded& all, const Sink& sink) { tell_memory(all, sink, [](Memory m) { return m.max_bytes; }); }},
-    Row{metric::memory_utilization, "Share of its memory that the server uses", "1", Kind::ratio,
+    Row{metric::memory_utilization, "Share of its memory that the server uses", "1", Kind::real,
         [](const Bounded& all, const Sink& sink) {
             tell_memory(all, sink, [](Memory m) { return m.usage_fraction; });
+        }},
+    Row{metric::replica_lag, "A replica has all that its master had so long ago", "s", Kind::real,
+        [](const Bounded& all, const Sink& sink) {
+            tell_replicas(all, sink, [](Replica replica) { return known_seconds(replica.lag); });
+        }},
+    Row{metric::replica_answer_time, "How long a replica takes to answer, smoothed", "s", Kind::real,
+        [](const Bounded& all, const Sink& sink) {
+            tell_replicas(all, sink, [](Replica replica) { return known_seconds(replica.answer_time); });
+        }},
+    Row{metric::replica_within_bound, "1 while a replica's lag lets it be read from, else 0", "1", Kind::gauge,
+        [](const Bounded& all, const Sink& sink) {
+            tell_replicas(all, sink, [](Replica replica) { return std::optional(replica.within_bound ? 1.0 : 0.0); });
+        }},
+    Row{metric::cluster_slots, "Slots that a Cluster's node serves; a replica serves none", "{slot}", Kind::gauge,
+        [](const Bounded& all, const Sink& sink) {
+            tell_members(all, sink, [](Member member) { return member.slots; });
+        }},
+    Row{metric::cluster_online, "1 while a Cluster's node is online in the eyes of the others, else 0", "1",
+        Kind::gauge,
+        [](const Bounded& all, const Sink& sink) {
+            tell_members(all, sink, [](Member member) { return member.online ? 1 : 0; });
+        }},
+    Row{metric::cluster_uncovered, "Slots of a Cluster that no master serves", "{slot}", Kind::gauge,
+        [](const Bounded& all, const Sink& sink) {
+            if (all.snapshot.cluster) sink.tell(all.snapshot.cluster->uncovered_slots(), Attributes());
         }},
 };
 
@@ -151,7 +208,7 @@ api::nostd::shared_ptr<metrics::ObservableInstrument> make(metrics::Meter& meter
         case Kind::counter: return meter.CreateInt64ObservableCounter(row.name, row.description, row.unit);
         case Kind::up_down: return meter.CreateInt64ObservableUpDownCounter(row.name, row.description, row.unit);
         case Kind::gauge: return meter.CreateInt64ObservableGauge(row.name, row.description, row.unit);
-        case Kind::ratio: break;
+        case Kind::real: break;
     }
     return meter.CreateDoubleObservableGauge(row.name, row.description, row.unit);
 }

@@ -25,6 +25,8 @@ inline constexpr const char* attempt = "redoubt.retry.attempt";    ///< of a ret
 inline constexpr const char* pause = "redoubt.retry.pause";        ///< of a retry: seconds
 inline constexpr const char* retry_after = "redoubt.retry_after";  ///< of a refusal: seconds until the next probe
 inline constexpr const char* breaker_state = "redoubt.circuit_breaker.state";
+inline constexpr const char* master = "redoubt.replica.master";  ///< of a replica: its master, as `host:port`
+inline constexpr const char* role = "redoubt.cluster.role";      ///< of a Cluster's node: `master` or `replica`
 }  // namespace attribute
 
 namespace event {
@@ -50,6 +52,12 @@ inline constexpr const char* refusals = "redoubt.isolation.refusals";
 inline constexpr const char* memory_usage = "redoubt.memory.usage";
 inline constexpr const char* memory_limit = "redoubt.memory.limit";
 inline constexpr const char* memory_utilization = "redoubt.memory.utilization";
+inline constexpr const char* replica_lag = "redoubt.replica.lag";
+inline constexpr const char* replica_answer_time = "redoubt.replica.answer_time";
+inline constexpr const char* replica_within_bound = "redoubt.replica.within_bound";
+inline constexpr const char* cluster_slots = "redoubt.cluster.slots";
+inline constexpr const char* cluster_online = "redoubt.cluster.node_online";
+inline constexpr const char* cluster_uncovered = "redoubt.cluster.uncovered_slots";
 }  // namespace metric
 
 }  // namespace redoubt::otel

@@ -127,6 +127,12 @@ PoolSnapshot& PoolSnapshot::operator+=(const PoolSnapshot& other) noexcept {
     return *this;
 }
 
+std::uint32_t ClusterSnapshot::uncovered_slots() const noexcept {
+    std::uint32_t slots = 0;
+    for (const auto& [first, last] : uncovered) slots += last - first + 1U;
+    return slots;
+}
+
 PoolSnapshot MetricsSnapshot::totals() const noexcept {
     PoolSnapshot all;
     for (const PoolSnapshot& pool : pools) all += pool;

@@ -259,7 +259,7 @@ int main(int count, char** words) {
     // Every lost wire is a line of the library's log, which says nothing here that is not counted.
     spdlog::set_level(spdlog::level::off);
     try {
-        if (options.topology == "cluster" && options.print_schedule == 0) {
+        if (options.topology != "standalone" && options.print_schedule == 0) {
             options.private_network = redoubt::testing::enter_private_network(words);
         }
         return redoubt::chaos::run(options) ? 0 : 1;

@@ -1,4 +1,4 @@
-// tests: the chaos with Sentinels: the master is killed, hangs, or has to step down under many writers, again and again.
+// tests: the chaos with Sentinels: the master is killed, hangs, is cut off or has to step down under many writers.
 // What callers were told is compared with what the last master has; what a failover itself loses, because a replica is a
 // little behind its master, is counted apart. `./dev chaos --topology sentinel`.
 #include <algorithm>
@@ -28,6 +28,7 @@
 #include "embedded/questions.hpp"
 #include "support/failover_clock.hpp"
 #include "support/losses.hpp"
+#include "support/private_network.hpp"
 #include "support/random.hpp"
 
 namespace redoubt::chaos {
@@ -47,9 +48,10 @@ enum class Fault : std::uint8_t {
     kill,     ///< SIGKILL of the master, which comes back as a replica
     hang,     ///< SIGSTOP of the master, and SIGCONT after another one has taken its place
     request,  ///< SENTINEL FAILOVER: nothing is wrong with the master
+    cut_off,  ///< neither Sentinels nor replicas reach the master, but clients do, until another one has taken its place
 };
-constexpr std::array<std::string_view, 3> fault_names{"SIGKILL of the master", "SIGSTOP of the master",
-                                                      "SENTINEL FAILOVER"};
+constexpr std::array<std::string_view, 4> fault_names{"SIGKILL of the master", "SIGSTOP of the master",
+                                                      "SENTINEL FAILOVER", "the master cut off"};
 
 EmbeddedSentinelOptions group_of(const Options& options) {
     EmbeddedSentinelOptions given;
@@ -76,7 +78,7 @@ struct Outage {
     TimePoint began;
     TimePoint ended;     // the old master acknowledges nothing any more
     TimePoint promoted;  // the Sentinels' first word of another master
-    TimePoint served;    // both kinds of callers have written to it; of a request: unknown
+    TimePoint served;    // both kinds of callers have written to it; unknown where the old one served meanwhile
 };
 
 class FailoverChaos {
@@ -129,8 +131,10 @@ private:
             for (std::uint32_t i = 0; i != options_.failovers; ++i) {
                 group_.wait_until_whole(patience);
                 std::this_thread::sleep_for(undisturbed);
-                fail_over(i < fault_names.size() ? static_cast<Fault>(i)
-                                                 : static_cast<Fault>(random_.below(fault_names.size())));
+                Fault fault = i < fault_names.size() ? static_cast<Fault>(i)
+                                                     : static_cast<Fault>(random_.below(fault_names.size()));
+                if (fault == Fault::cut_off && !cut_off_) fault = Fault::hang;
+                fail_over(fault);
             }
             group_.wait_until_whole(patience);
         } catch (...) {
@@ -148,9 +152,9 @@ private:
                 group_.node(old).pause();
                 break;
             case Fault::request: old = group_.begin_failover(); break;
+            case Fault::cut_off: cut_off_->cut(old = group_.master()); break;
         }
-        // Of a request the old master goes on, for as long as callers may still be there.
-        const bool goes_on = fault == Fault::request;
+        const bool goes_on = serves_meanwhile(fault);
         if (!goes_on) outage.served = served_again();
         outage.promoted = clock_.announced(outage.began);
         outage.ended = goes_on ? outage.promoted + most_without_service : outage.promoted;
@@ -158,10 +162,14 @@ private:
         (void)group_.wait_for_another_master(old, patience);
         switch (fault) {
             case Fault::kill: group_.restart(old); break;
-            case Fault::hang: group_.node(old).resume(); [[fallthrough]];
-            case Fault::request: follow(old); break;
+            case Fault::hang: group_.node(old).resume(); break;
+            case Fault::cut_off: cut_off_->heal(); break;
+            case Fault::request: break;
         }
+        if (fault != Fault::kill) follow(old);
     }
+    // The old master goes on, for as long as callers may still be there.
+    static bool serves_meanwhile(Fault fault) { return fault == Fault::request || fault == Fault::cut_off; }
 
     /// When blocking and async callers both have written something, after what is there now has gone.
     TimePoint served_again() {
@@ -245,14 +253,14 @@ private:
     std::vector<Duration> without_service() const {
         std::vector<Duration> times;
         for (const Outage& one : outages_) {
-            if (one.fault != Fault::request) times.push_back(std::max(one.served - one.promoted, Duration::zero()));
+            if (!serves_meanwhile(one.fault)) times.push_back(std::max(one.served - one.promoted, Duration::zero()));
         }
         return times;
     }
     std::vector<Duration> detection() const {
         std::vector<Duration> times;
         for (const Outage& one : outages_) {
-            if (one.fault != Fault::request) times.push_back(one.promoted - one.began);
+            if (!serves_meanwhile(one.fault)) times.push_back(one.promoted - one.began);
         }
         return times;
     }
@@ -271,6 +279,8 @@ private:
         };
         fmt::print("{} with Sentinels, seed {}, {:.0f} s, {} coroutines and {} threads\n", group_.node(0).version(),
                    options_.seed, seconds_, options_.coroutines, options_.threads);
+        if (!cut_off_)
+            fmt::print("this machine allows no network of its own: masters hang where they should be cut off\n");
         line("operations", tally.operations);
         line("commands in them", tally.commands);
         for (std::size_t i = 0; i != fault_names.size(); ++i) {
@@ -308,6 +318,7 @@ private:
             {"operations", tally.operations},
             {"commands", tally.commands},
             {"failovers", faults},
+            {"private_network", options_.private_network},
             {"unasked_failovers", unasked_},
             {"outcomes", outcomes_json(tally)},
             {"errors", errors_json(tally)},
@@ -327,6 +338,9 @@ private:
 
     Options options_;
     EmbeddedSentinel group_;
+    // Before anybody is connected to them, for the servers are started again.
+    std::unique_ptr<testing::CutOff> cut_off_ =
+        options_.private_network ? std::make_unique<testing::CutOff>(group_) : nullptr;
     testing::FailoverClock clock_{group_};
     asio::io_context loop_;
     asio::executor_work_guard<asio::io_context::executor_type> work_;

@@ -1,4 +1,4 @@
-// tests: a network of the test's own, in which the nodes of a Cluster can be cut off from each other.
+// tests: a network of the test's own, in which nodes can be cut off from each other, and from their Sentinels.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@
 #include <fmt/ranges.h>
 
 #include <redoubt/embedded/embedded_cluster.hpp>
+#include <redoubt/embedded/embedded_sentinel.hpp>
 
 namespace redoubt::testing {
 
@@ -67,19 +68,24 @@ inline bool enter_private_network(char** words) {
 /// node is known from what clients send. For inside a private network.
 class CutOff {
 public:
-    explicit CutOff(EmbeddedCluster& cluster) : cluster_(cluster) {
+    explicit CutOff(EmbeddedCluster& cluster) {
         for (std::size_t i = 0; i != cluster.nodes(); ++i) {
-            const std::string file = cluster.node(i).directory() + "/redis.conf";
-            std::ifstream before(file);
-            for (std::string line; std::getline(before, line);) {
-                if (line.starts_with("cluster-port ")) bus_ports_.push_back(line.substr(line.find(' ') + 1));
-            }
-            // Only 127.0.0.1 itself is let in by the protected mode; the servers listen on loopback alone.
-            std::ofstream(file, std::ios::app)
-                << "\nprotected-mode no\ncluster-announce-ip 127.0.0.1\nbind-source-addr " << address(i) << '\n';
+            const std::string bus = setting_of(cluster.node(i), "cluster-port");
+            ports_.push_back({std::to_string(cluster.node(i).port()), bus});
+            restart(cluster.node(i), "cluster-announce-ip 127.0.0.1\n");
         }
-        for (std::size_t i = 0; i != cluster.nodes(); ++i) cluster.node(i).restart_without_waiting();
         cluster.wait_until_whole(std::chrono::seconds(60));
+    }
+    /// The Sentinels are others, too.
+    explicit CutOff(EmbeddedSentinel& group) {
+        for (std::size_t i = 0; i != group.nodes(); ++i) {
+            ports_.push_back({std::to_string(group.node(i).port())});
+            restart(group.node(i), "replica-announce-ip 127.0.0.1\n");
+        }
+        for (std::size_t i = 0; i != group.sentinels(); ++i) {
+            restart(group.sentinel(i), "sentinel announce-ip 127.0.0.1\n");
+        }
+        group.wait_until_whole(std::chrono::seconds(60));
     }
     ~CutOff() { heal(); }
     CutOff(const CutOff&) = delete;
@@ -89,7 +95,7 @@ public:
     void cut(std::size_t node) {
         add({"from", address(node)});
         add({"to", address(node)});
-        for (const std::string& port : {std::to_string(cluster_.node(node).port()), bus_ports_.at(node)}) {
+        for (const std::string& port : ports_.at(node)) {
             add({"from", all_addresses, "ipproto", "tcp", "dport", port});
             add({"to", all_addresses, "ipproto", "tcp", "sport", port});
         }
@@ -102,6 +108,23 @@ private:
     static constexpr const char* all_addresses = "127.0.0.16/28";
     static constexpr const char* preference = "50";
     static std::string address(std::size_t node) { return fmt::format("127.0.0.{}", 16 + node); }
+    static std::string file_of(const EmbeddedServer& server) { return server.directory() + "/redis.conf"; }
+    static std::string setting_of(const EmbeddedServer& server, const std::string& name) {
+        std::ifstream file(file_of(server));
+        for (std::string line; std::getline(file, line);) {
+            if (line.starts_with(name + ' ')) return line.substr(name.size() + 1);
+        }
+        throw std::runtime_error("no " + name + " in " + file_of(server));
+    }
+    /// With the next address. A Sentinel writes its file again while it runs.
+    void restart(EmbeddedServer& server, const std::string& announcement) {
+        server.kill();
+        // Only 127.0.0.1 itself is let in by the protected mode; the servers listen on loopback alone.
+        std::ofstream(file_of(server), std::ios::app)
+            << "\nprotected-mode no\nbind-source-addr " << address(addresses_++) << '\n'
+            << announcement;
+        server.restart_without_waiting();
+    }
     void add(const std::vector<std::string>& selector) {
         std::vector<std::string> words{"ip", "rule", "add", "pref", preference};
         words.insert(words.end(), selector.begin(), selector.end());
@@ -111,8 +134,8 @@ private:
         ++rules_;
     }
 
-    EmbeddedCluster& cluster_;
-    std::vector<std::string> bus_ports_;
+    std::vector<std::vector<std::string>> ports_;  // of each node
+    std::size_t addresses_ = 0;
     std::size_t rules_ = 0;
 };
 

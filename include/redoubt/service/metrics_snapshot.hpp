@@ -71,6 +71,8 @@ struct ClusterSnapshot {
     };
     std::vector<Member> members;
     std::vector<std::pair<std::uint16_t, std::uint16_t>> uncovered;  ///< slots without a master: first and last
+
+    std::uint32_t uncovered_slots() const noexcept;  ///< how many these are
 };
 
 /// The server's memory when the monitor looked last.
