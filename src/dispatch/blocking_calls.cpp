@@ -17,6 +17,13 @@
 namespace redoubt::dispatch {
 namespace {
 
+thread_local bool is_io_thread = false;
+
+Error io_thread_error() {
+    return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
+                     "a blocking call on the service's own I/O thread would stop all async calls; use async()");
+}
+
 // The connection may carry other calls once everything on it was answered.
 std::optional<Error> run_leased(pool::Lease& lease, BlockingCall& call) {
     const bool ran = lease.wire().run(call, Clock::now());
@@ -56,6 +63,10 @@ std::optional<Error> attempt(pool::Pool& pool, BlockingCall& call, const CallSta
 
 }  // namespace
 
+void mark_io_thread() noexcept { is_io_thread = true; }
+
+std::optional<Error> refused_here() { return is_io_thread ? std::optional(io_thread_error()) : std::nullopt; }
+
 std::optional<Error> Dispatcher::run(const Request& request, ReplySink& sink, const KeyPrefix& prefix,
                                      const CallOptions& options) {
     const Acknowledgement acks(options.replica_acks, request.retry());
@@ -80,7 +91,7 @@ std::optional<Error> Dispatcher::run_to_end(const Request& request, ReplySink& s
         state.describe(error, request.name(), origin_, Clock::now());
         return error;
     };
-    if (const std::optional<Error> refusal = refused_here()) return described(*refusal);
+    if (is_io_thread) return described(io_thread_error());
     if (request.block_time() == CommandView::forever && !state.has_own_deadline())
         return described(endless_wait_error());
     const Acknowledgement acks(state.replica_acks(), request.retry());

@@ -12,33 +12,18 @@
 #include "dispatch/call_words.hpp"
 
 namespace redoubt::dispatch {
-namespace {
 
-thread_local bool is_io_thread = false;
-
-Error io_thread_error() {
-    return Error::of(ErrorKind::configuration, Certainty::not_sent, Stage::admission,
-                     "a blocking call on the service's own I/O thread would stop all async calls; use async()");
-}
-
-}  // namespace
-
-void mark_io_thread() noexcept { is_io_thread = true; }
-
-std::optional<Error> refused_here() { return is_io_thread ? std::optional(io_thread_error()) : std::nullopt; }
-
-void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
-                    bool attempt_timeout_was_shorter, TimePoint now, Duration took) {
-    const bool of_the_wire = error != nullptr && source == FailureSource::wire;
-    const bool answered = error == nullptr || (!of_the_wire && error->stage == Stage::reply);
-    const bool node_failed =
-        error != nullptr && !of_the_wire &&
-        (answered ? node.is_failure(error->prefix())
-                  : error->kind == ErrorKind::timeout && error->stage == Stage::sent && attempt_timeout_was_shorter);
+void record_failed_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error& error,
+                           FailureSource source, bool attempt_timeout_was_shorter, TimePoint now, Duration took) {
+    const bool of_the_wire = source == FailureSource::wire;
+    const bool answered = !of_the_wire && error.stage == Stage::reply;
+    const bool node_failed = !of_the_wire && (answered ? node.is_failure(error.prefix())
+                                                       : error.kind == ErrorKind::timeout &&
+                                                             error.stage == Stage::sent && attempt_timeout_was_shorter);
     if (node_failed) {
         node.record_failure(admission, now, took);
     } else if (answered) {
-        if (error != nullptr) node.heard(*error);
+        node.heard(error);
         node.record_success(admission, now, took);
     } else {
         node.release(admission);

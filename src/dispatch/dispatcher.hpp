@@ -128,8 +128,8 @@ public:
 private:
     // What most projects have not, behind one word of each. Complete before the first call.
     struct Extras {
-        std::unique_ptr<topology::Router> scan_router;  // of a pool that others use, too, and that its owner closes
         std::optional<topology::KeySlots> key_slots;
+        std::unique_ptr<topology::Router> scan_router;  // of a pool that others use, too, and that its owner closes
     };
     static std::unique_ptr<Extras> extras_with(std::unique_ptr<topology::Router> scan_router);
     topology::Router& router_for(bool scans) noexcept {
@@ -167,11 +167,17 @@ private:
     std::unique_ptr<std::unordered_set<AsyncCall*>> pausing_;  // made when it is needed: seldom
 };
 
+void record_failed_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error& error,
+                           FailureSource source, bool attempt_timeout_was_shorter, TimePoint now, Duration took);
 /// Tells the node's breaker how an attempt ended. What was lost with its wire, and what ended by the caller's own
 /// deadline, is not counted: the wire's owner counted the one, and the other says nothing about the node. `took`: how
 /// long the attempt lasted; zero for a command that blocks at the server, whose time is the caller's choice.
-void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error, FailureSource source,
-                    bool attempt_timeout_was_shorter, TimePoint now, Duration took);
+inline void record_attempt(pool::Node& node, const pool::Node::Admission& admission, const Error* error,
+                           FailureSource source, bool attempt_timeout_was_shorter, TimePoint now, Duration took) {
+    if (error == nullptr) [[likely]]
+        return node.record_success(admission, now, took);
+    record_failed_attempt(node, admission, *error, source, attempt_timeout_was_shorter, now, took);
+}
 /// The error of an attempt costs the retry budget.
 bool costs_budget(const Error& error) noexcept;
 /// What a failed attempt costs the pool's retry budget, and what it counts for.

@@ -24,14 +24,6 @@ KeySlots::KeySlots(std::string_view prefix) noexcept : before_(crc16(prefix)) {
     }
 }
 
-std::uint16_t KeySlots::operator()(std::string_view rest) const noexcept {
-    if (only_ != any_slot) return only_ != odd ? only_ : of_braced(rest);
-    const std::uint32_t crc = crc16_and_braces(rest, before_);
-    if ((crc & brace_bits) != 0) [[unlikely]]
-        return of_braced(rest);
-    return static_cast<std::uint16_t>(crc % slot_count);
-}
-
 // Apart, so that the everyday key saves no registers for it.
 [[gnu::noinline]] std::uint16_t KeySlots::of_braced(std::string_view rest) const noexcept {
     if (only_ == odd) return slot_of(prefix_ + std::string(rest));

@@ -27,7 +27,14 @@ public:
     KeySlots() = default;  ///< no prefix
     explicit KeySlots(std::string_view prefix) noexcept;
     /// Of the prefix with this behind it.
-    std::uint16_t operator()(std::string_view rest) const noexcept;
+    std::uint16_t operator()(std::string_view rest) const noexcept {
+        if (only_ != any_slot) [[unlikely]]
+            return only_ != odd ? only_ : of_braced(rest);
+        const std::uint32_t crc = crc16_and_braces(rest, before_);
+        if ((crc & brace_bits) != 0) [[unlikely]]
+            return of_braced(rest);
+        return static_cast<std::uint16_t>(crc % slot_count);
+    }
     /// The prefix decides alone: all keys are in this slot. Else `any_slot`.
     std::uint16_t only() const noexcept { return only_ < slot_count ? only_ : any_slot; }
 
