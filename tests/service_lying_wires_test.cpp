@@ -79,11 +79,13 @@ protected:
         ASSERT_TRUE(value) << value.error().message();
         EXPECT_EQ(*value, "v");
     }
-    /// Some call is under way: it was written, and not answered.
-    bool is_waiting() const {
-        const boost::json::object metrics = service_->get_metrics();
-        const auto& pools = metrics.at("connection_factory").at("pools").as_object();
-        return pools.at("alpha").at("in_flight_commands").to_number<int>() != 0;
+    /// A call of a thread of its own, to a server that is stopped; its command was written when this returns.
+    template <class Call>
+    auto begin_call(const Call& call) {
+        const std::uint64_t before = gate().received();
+        auto outcome = std::async(std::launch::async, call);
+        EXPECT_TRUE(eventually([&] { return gate().received() > before; }));
+        return outcome;
     }
     /// `spoil` makes the wires lie; the call then fails with a time-out of a command that was sent, not before and not
     /// long after `limit`; and the next one is answered, on another wire.
@@ -211,12 +213,11 @@ TEST_P(LyingWires, GarbageFailsTheCallAtOnceAndOthersGoOn) {
             return gate().accepted() == wires;
         }));
         server().pause();
-        auto call = std::async(std::launch::async, [&] {
+        auto call = begin_call([&] {
             const TimePoint begin = Clock::now();
             auto outcome = way.incr(redis().with({.deadline = 5s}), "n");
             return std::pair(std::move(outcome), Clock::now() - begin);
         });
-        EXPECT_TRUE(eventually([&] { return is_waiting(); }));
         gate().say("what is this\r\n");
         const auto [outcome, elapsed] = call.get();
         server().resume();
@@ -235,8 +236,7 @@ TEST_P(LyingWires, AReplyTooManyReachesNobody) {
         expect_all_well(way);
         std::uint64_t wires = gate().accepted();
         server().pause();
-        auto call = std::async(std::launch::async, [&] { return way.ping(redis().with({.deadline = 5s})); });
-        EXPECT_TRUE(eventually([&] { return is_waiting(); }));
+        auto call = begin_call([&] { return way.ping(redis().with({.deadline = 5s})); });
         gate().say("+PONG\r\n$5\r\nwrong\r\n");
         const auto outcome = call.get();
         server().resume();

@@ -244,7 +244,8 @@ void Caller::check_failure(const Error& error) {
         case ErrorKind::pool_exhausted:
             refused_ = true;
             // An earlier attempt of a write that is repeated may have been applied, or another part of a command.
-            if (error.certainty != Certainty::not_sent && error.attempts == 0 && act_ != Act::write_many && act_ != Act::read_many) {
+            if (error.certainty != Certainty::not_sent && error.attempts == 0 && act_ != Act::write_many &&
+                act_ != Act::read_many) {
                 wrong("refused, but sent");
             }
             break;

@@ -118,6 +118,7 @@ public:
     std::array<std::atomic<std::uint64_t>, fault_kinds> injected{};
     std::atomic<std::uint64_t> accepted{0};
     std::atomic<std::size_t> connections{0};
+    std::atomic<std::uint64_t> received{0};
 
 private:
     void listen();
@@ -182,7 +183,10 @@ void FaultGate::Relay::run() {
         if (stopped_) return;
         const TimePoint now = Clock::now();
         wake_at = calm_ ? TimePoint::max() : follow_plan(now);
-        for (const auto& link : links_) wake_at = std::min(wake_at, link->pump(now));
+        for (const auto& link : links_) {
+            wake_at = std::min(wake_at, link->pump(now));
+            received += link->up().take_received();
+        }
         std::erase_if(links_, [](const auto& link) { return link->is_over(); });
         connections = links_.size();
     }
@@ -269,5 +273,6 @@ std::uint64_t FaultGate::injected(FaultKind kind) const noexcept {
 }
 std::uint64_t FaultGate::accepted() const noexcept { return relay_->accepted; }
 std::size_t FaultGate::connections() const noexcept { return relay_->connections; }
+std::uint64_t FaultGate::received() const noexcept { return relay_->received; }
 
 }  // namespace redoubt::testing

@@ -41,6 +41,7 @@ public:
     std::uint64_t injected(FaultKind kind) const noexcept;  ///< those of the plan that met a connection, and the others
     std::uint64_t accepted() const noexcept;                ///< connections so far
     std::size_t connections() const noexcept;               ///< now
+    std::uint64_t received() const noexcept;                ///< bytes of the library so far
 
 private:
     class Relay;

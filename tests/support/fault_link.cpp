@@ -115,6 +115,7 @@ void Flow::fill(End& from, TimePoint now) {
         if (got < 0) source_ended_ = true;
         if (got <= 0) return;
         end_ += static_cast<std::size_t>(got);
+        received_ += static_cast<std::size_t>(got);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <redoubt/base/clock.hpp>
@@ -70,6 +71,8 @@ public:
     /// The receiver has seen an end: what comes for it is lost.
     void deafen() noexcept { deaf_ = true; }
 
+    /// Bytes that came since this was last asked.
+    std::size_t take_received() noexcept { return std::exchange(received_, 0); }
     bool drained() const noexcept { return begin_ == end_; }
     bool source_ended() const noexcept { return source_ended_; }
     bool broken() const noexcept { return broken_; }
@@ -88,6 +91,7 @@ private:
     std::vector<char> bytes_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
+    std::size_t received_ = 0;
     std::size_t split_left_ = 0;
     Random pieces_{0};
     std::size_t ends_after_ = never;
